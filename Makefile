@@ -1,0 +1,60 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# The two that matter: `make demo` shows a real migration on this machine, `make test` proves it.
+# Both set up all they need and may be run again at any time.
+
+SHELL := /bin/bash
+VENV := .venv/bin
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: help setup demo demo-down test quick lint types sanity unit integration system build clean
+
+help:
+	@echo "make demo        a real migration on this machine: first sync, delta, the clone boots"
+	@echo "make demo-down   end the demo's machines and remove its network"
+	@echo "make test        everything that must be green: lint, types, sanity, unit, integration, real boots"
+	@echo "make quick       the inner loop, seconds: lint, types, unit"
+	@echo "make setup       only what the others need: packages, .venv, the collection's link"
+
+setup:
+	@tests/tools/setup.sh
+
+demo: setup
+	$(VENV)/python -m lab demo
+
+demo-down: setup
+	$(VENV)/python -m lab down --name demo
+
+test: setup
+	tests/tools/test.sh
+
+quick: setup
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+	$(MAKE) --no-print-directory types unit
+
+lint: setup
+	tests/tools/lint.sh
+
+types: setup
+	tests/tools/types.sh
+
+sanity: setup
+	tests/tools/sanity.sh
+
+unit: setup
+	$(VENV)/python -m pytest tests/unit -n 2 -q
+
+integration: setup
+	$(VENV)/python -m pytest tests/integration -q
+
+system: setup
+	$(VENV)/python -m pytest tests/system -v
+
+build: setup
+	$(VENV)/ansible-galaxy collection build --force --output-path .build
+
+clean:
+	rm -rf .build .collections .venv collections/ansible_collections tests/output
