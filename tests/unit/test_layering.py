@@ -19,7 +19,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 PLUGINS = CHECKOUT / "plugins"
 PREFIX = "ansible_collections.ferry.hvm.plugins."
 
-ROOMS = ("replication", "guest", "morpheus", "worker")
+ROOMS = ("replication", "guest", "morpheus", "worker", "workload")
 NOUNS = ("module_utils.errors", "module_utils.units", "module_utils.model")
 MAY_IMPORT = {
     "module_utils.errors": (),
@@ -31,8 +31,10 @@ MAY_IMPORT = {
     "doc_fragments": (),
     "modules": ("module_utils",),
     "action": ("plugin_utils", "module_utils"),
+    "filter": ("module_utils",),
+    "callback": ("module_utils",),
 }
-MAY_KNOW_ANSIBLE = ("module_utils.entry", "plugin_utils", "modules", "action")
+MAY_KNOW_ANSIBLE = ("module_utils.entry", "plugin_utils", "modules", "action", "filter", "callback")
 
 
 def _files() -> list[Path]:

@@ -1,0 +1,145 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Which volume of the target takes which disk of the source. PRIVATE to the collection.
+
+Pure: plain data in (as `source_info` and `morpheus_instance_info` return it), pairs out. A pair is
+never guessed. In this order: the operator's map, equal names, the order of unit numbers; the last
+only when there are as many volumes as disks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Mapping, Sequence
+
+from ..errors import InputError
+from ..units import GIB, show_exact_size
+
+# A virtio serial holds 20 characters (virtio specification 1.2, 5.2.6.4, VIRTIO_BLK_ID_BYTES).
+SERIAL_LENGTH = 20
+
+Disk = Mapping[str, Any]
+Volume = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A disk of the source and the volume of the target that takes it. Sizes are bytes."""
+
+    source: str
+    source_size: int
+    volume_id: int
+    volume_name: str
+    volume_size: int
+    serial: str
+    unit: int | None
+
+    def as_target_disk(self) -> dict[str, Any]:
+        """Return the pair as an entry of the option `target_disks` of `worker_replicate`."""
+        return {
+            "source": self.source,
+            "serial": self.serial,
+            "unit": self.unit,
+            "size": self.volume_size,
+        }
+
+
+def fixed_disks(disks: Sequence[Disk], only: Sequence[str] = ()) -> list[Disk]:
+    """Return the disks to carry, in the order of their names: those named, else all fixed ones.
+
+    Raises InputError for a name that the source does not have, and where no disk is left.
+    """
+    by_name = {disk["name"]: disk for disk in disks}
+    missing = sorted(set(only) - set(by_name))
+    if missing:
+        raise InputError(
+            f"The source has no disk named {', '.join(missing)}; it has {', '.join(sorted(by_name))}.",
+            hint="Correct ferry_source_disks.",
+        )
+    wanted = only or [name for name, disk in by_name.items() if not disk.get("removable")]
+    if not wanted:
+        raise InputError(
+            f"The source has no fixed disk (all disks: {', '.join(sorted(by_name)) or 'none'}).",
+            hint="Name the disks to carry in ferry_source_disks.",
+        )
+    return [by_name[name] for name in sorted(wanted)]
+
+
+def guest_volumes(instance: Mapping[str, Any], *, worker: str) -> list[Volume]:
+    """Return the guest's own volumes, its root first, then by unit number; never the worker's.
+
+    While the worker runs, its volume is the root and a tag names the guest's own.
+    """
+    root_id = int(instance.get("tags", {}).get("ferry_guest_root") or 0)
+    volumes = [volume for volume in instance["volumes"] if volume["name"] != worker]
+
+    def place(volume: Volume) -> tuple[bool, int, int]:
+        is_root = volume["root"] or volume["id"] == root_id
+        return (not is_root, int(volume["unit"] or 0), int(volume["id"]))
+
+    return sorted(volumes, key=place)
+
+
+def pair_disks(
+    disks: Sequence[Disk], volumes: Sequence[Volume], disk_map: Mapping[str, str]
+) -> list[Pair]:
+    """Return one pair for each disk. `disk_map` names the volume of some disks.
+
+    Raises InputError, naming disks and volumes, where a pair would be a guess or a volume is too small.
+    """
+    by_name = {str(volume["name"]): volume for volume in volumes}
+    if len(by_name) != len(volumes):
+        names = ", ".join(sorted(str(volume["name"]) for volume in volumes))
+        raise InputError(f"Two volumes of the target have one name: {names}.", hint="Rename one.")
+    chosen = {disk["name"]: disk_map.get(disk["name"], disk["name"]) for disk in disks}
+    if not disk_map and not any(name in by_name for name in chosen.values()):
+        chosen = _by_order(disks, volumes)
+    missing = {disk: volume for disk, volume in chosen.items() if volume not in by_name}
+    if missing or len(set(chosen.values())) < len(chosen):
+        raise InputError(
+            f"Cannot tell which volume takes which disk: disks {', '.join(chosen)}, volumes "
+            f"{', '.join(by_name)}, wanted {chosen}.",
+            hint="Name a volume of its own for each disk in ferry_disk_map.",
+        )
+    return [_pair(disk, by_name[chosen[disk["name"]]]) for disk in disks]
+
+
+def volumes_for_disks(disks: Sequence[Disk], *, datastore: str) -> list[dict[str, Any]]:
+    """Return the volumes of a new target: one per disk and named after it, rounded up to whole GiB."""
+    return [
+        {
+            "name": disk["name"],
+            "size": -(-int(disk["size"]) // GIB) * GIB,
+            "root": number == 0,
+            "datastore": datastore,
+        }
+        for number, disk in enumerate(disks)
+    ]
+
+
+def _by_order(disks: Sequence[Disk], volumes: Sequence[Volume]) -> dict[str, str]:
+    if len(disks) != len(volumes):
+        raise InputError(
+            f"The source has {len(disks)} disks ({', '.join(disk['name'] for disk in disks)}), the "
+            f"target {len(volumes)} volumes ({', '.join(str(v['name']) for v in volumes)}).",
+            hint="Add or remove a volume, or name the pairs in ferry_disk_map.",
+        )
+    return {disk["name"]: str(volume["name"]) for disk, volume in zip(disks, volumes)}
+
+
+def _pair(disk: Disk, volume: Volume) -> Pair:
+    if int(volume["size"]) < int(disk["size"]):
+        raise InputError(
+            f"Volume {volume['name']} of the target has {show_exact_size(int(volume['size']))}, disk "
+            f"{disk['name']} of the source {show_exact_size(int(disk['size']))}.",
+            hint="Grow the volume; Ferry never shrinks a disk.",
+        )
+    return Pair(
+        source=str(disk["name"]),
+        source_size=int(disk["size"]),
+        volume_id=int(volume["id"]),
+        volume_name=str(volume["name"]),
+        volume_size=int(volume["size"]),
+        serial=str(volume["uuid"])[:SERIAL_LENGTH],
+        unit=None if volume["unit"] is None else int(volume["unit"]),
+    )

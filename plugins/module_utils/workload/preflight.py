@@ -1,0 +1,225 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Is this workload ready to migrate? PRIVATE to the collection.
+
+Pure: what was observed goes in, findings come out. A check is a function that yields findings;
+`CHECKS` is the list of them all. An error stops the migration, a warning stops it until the operator
+accepts it by its code, a note only says what will happen.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, field
+from typing import Any, Callable, Iterator, Mapping, Sequence
+
+from ..errors import InputError
+from .pairing import fixed_disks, guest_volumes, pair_disks
+
+ERROR, WARNING, NOTE = "error", "warning", "note"
+
+# What `worker_prepare` can prepare so far (guest/: the Debian family).
+PREPARED_FAMILIES = ("debian",)
+
+# Statuses in which an instance is being worked on by somebody else (plugin-core, Instance.Status).
+SETTLED_STATUSES = ("running", "stopped", "suspended", "warning", "unknown")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that preflight has to say. `code` is stable: operators accept warnings by it."""
+
+    code: str
+    severity: str
+    subject: str
+    text: str
+    hint: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the finding as plain data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What preflight judges. `source` is what `source_info` returned, `instance` what
+    `morpheus_instance_info` did, None where the target does not exist yet."""
+
+    workload: str
+    migration: str
+    source: Mapping[str, Any]
+    instance: Mapping[str, Any] | None
+    worker: str
+    worker_image: str
+    ssh_key: str
+    guest_network: str
+    guest_network_is_isolated: bool
+    only_disks: Sequence[str] = ()
+    disk_map: Mapping[str, str] = field(default_factory=dict)
+    may_create: bool = False
+
+
+def judge(observed: Observed) -> list[Finding]:
+    """Return every finding of every check, in the order of `CHECKS`."""
+    return [finding for check in CHECKS for finding in check(observed)]
+
+
+def refuse(findings: Sequence[Finding], accepted: Sequence[str]) -> None:
+    """Raise InputError with all that stops the migration: errors, and warnings nobody accepted."""
+    stopping = [
+        finding
+        for finding in findings
+        if finding.severity == ERROR
+        or (finding.severity == WARNING and finding.code not in accepted)
+    ]
+    if stopping:
+        raise InputError(
+            " ".join(
+                f"[{each.code}] {each.subject}: {each.text} {each.hint}".strip()
+                for each in stopping
+            ),
+            hint="Nothing was changed.",
+        )
+
+
+def _source_is_read_by_root(observed: Observed) -> Iterator[Finding]:
+    if not observed.source["is_root"]:
+        yield Finding(
+            "source_not_root",
+            ERROR,
+            observed.workload,
+            "The login on the source is not root, and only root reads whole disks.",
+            "Log in as root, or set ansible_become.",
+        )
+
+
+def _data_port_is_free(observed: Observed) -> Iterator[Finding]:
+    source = observed.source
+    if source["port_free"]:
+        return
+    owners = [sender for sender in source["senders"] if sender != observed.migration]
+    if source["senders"] and not owners:
+        yield Finding(
+            "own_sender_left",
+            NOTE,
+            observed.workload,
+            "A sender of this migration is left from an earlier run; it will be stopped.",
+        )
+        return
+    by_whom = (
+        f"Ferry's sender of {', '.join(owners)}" if owners else "a program that is not Ferry's"
+    )
+    yield Finding(
+        "data_port_taken",
+        ERROR,
+        observed.workload,
+        f"Port {source['port']}/TCP of the source is taken by {by_whom}.",
+        "End what listens there, or choose another port by ferry_data_port.",
+    )
+
+
+def _guest_can_be_prepared(observed: Observed) -> Iterator[Finding]:
+    release = observed.source["os"]
+    family = {release.get("id", ""), *release.get("id_like", "").split()}
+    if not family & set(PREPARED_FAMILIES):
+        yield Finding(
+            "guest_not_supported",
+            ERROR,
+            observed.workload,
+            f"The guest is {release.get('pretty_name') or release.get('id') or 'unknown'}, which cannot be prepared yet.",
+            f"So far these families can: {', '.join(PREPARED_FAMILIES)}.",
+        )
+    if observed.source["firmware"] != "bios":
+        yield Finding(
+            "firmware_not_supported",
+            ERROR,
+            observed.workload,
+            f"The guest boots by {observed.source['firmware']}; the worker boots by BIOS only so far.",
+        )
+
+
+def _disks_have_their_volumes(observed: Observed) -> Iterator[Finding]:
+    try:
+        disks = fixed_disks(observed.source["disks"], observed.only_disks)
+        if observed.instance is not None:
+            volumes = guest_volumes(observed.instance, worker=observed.worker)
+            pair_disks(disks, volumes, observed.disk_map)
+    except InputError as error:
+        yield Finding("disks_do_not_pair", ERROR, observed.workload, error.what, error.hint)
+
+
+def _target_is_at_rest(observed: Observed) -> Iterator[Finding]:
+    instance = observed.instance
+    if instance is None and not observed.may_create:
+        yield Finding(
+            "target_missing",
+            ERROR,
+            observed.workload,
+            "The target instance does not exist.",
+            "Run the initial sync first; it creates the instance.",
+        )
+    if instance is not None and instance["status"] not in SETTLED_STATUSES:
+        yield Finding(
+            "target_busy",
+            ERROR,
+            str(instance["name"]),
+            f"The target instance is {instance['status']}.",
+            "Wait until the appliance is done with it, or mend it there.",
+        )
+
+
+def _controller_has_its_files(observed: Observed) -> Iterator[Finding]:
+    public_key = f"{observed.ssh_key}.pub"
+    wanted = (
+        (
+            "worker_image_missing",
+            observed.worker_image,
+            "Run ferry.hvm.build_worker_image, or correct ferry_worker_image.",
+        ),
+        (
+            "ssh_key_missing",
+            observed.ssh_key,
+            "Make one with ssh-keygen, or correct ferry_worker_ssh_private_key_file.",
+        ),
+        (
+            "ssh_public_key_missing",
+            public_key,
+            f"ssh-keygen -y -f {observed.ssh_key} > {public_key}",
+        ),
+    )
+    for code, path, hint in wanted:
+        if not os.access(path, os.R_OK):
+            yield Finding(code, ERROR, path, f"The controller cannot read {path}.", hint)
+
+
+def _clone_is_kept_apart(observed: Observed) -> Iterator[Finding]:
+    if not observed.guest_network_is_isolated:
+        yield Finding(
+            "clone_stays_off",
+            NOTE,
+            observed.guest_network,
+            f"Network {observed.guest_network} was not named as isolated: the clone will not be booted.",
+            "Set ferry_guest_network_is_isolated where that is true.",
+        )
+
+
+def _source_moves(observed: Observed) -> Iterator[Finding]:
+    yield Finding(
+        "source_moves",
+        NOTE,
+        observed.workload,
+        "The source keeps running while it is read: the claim of this sync will say moving, and a "
+        "clone of it is for tests, not for a cutover.",
+    )
+
+
+CHECKS: tuple[Callable[[Observed], Iterator[Finding]], ...] = (
+    _controller_has_its_files,
+    _source_is_read_by_root,
+    _data_port_is_free,
+    _guest_can_be_prepared,
+    _target_is_at_rest,
+    _disks_have_their_volumes,
+    _clone_is_kept_apart,
+    _source_moves,
+)

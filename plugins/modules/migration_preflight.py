@@ -1,0 +1,167 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: migration_preflight
+short_description: Judge whether a workload is ready to migrate
+version_added: 0.1.0
+author: The Ferry authors
+description:
+  - Judges what was observed of source, target and controller, check by check, and fails where a
+    migration must not begin. Nothing is read or changed but the given data and the controller's files.
+  - An error always stops the migration. A warning stops it until its code is accepted.
+extends_documentation_fragment:
+  - ferry.hvm.attributes
+  - ferry.hvm.attributes.info
+options:
+  workload:
+    description: Name of the workload, for the findings.
+    type: str
+    required: true
+  migration_id:
+    description: Name of the migration; a sender that an earlier run of it left is no obstacle.
+    type: str
+    required: true
+  source:
+    description: The source, as M(ferry.hvm.source_info) returned it.
+    type: dict
+    required: true
+  instance:
+    description: The target instance, as M(ferry.hvm.morpheus_instance_info) returned it. Left out where it does not exist.
+    type: dict
+  may_create:
+    description: Whether the migration creates the target instance where it does not exist.
+    type: bool
+    default: false
+  worker:
+    description: Name of the worker volume.
+    type: str
+    required: true
+  worker_image:
+    description: The worker image on the controller.
+    type: path
+    required: true
+  ssh_key_file:
+    description: The operator's SSH private key for the worker.
+    type: path
+    required: true
+  guest_network:
+    description: Network that the clone is booted on.
+    type: str
+    required: true
+  guest_network_is_isolated:
+    description: Whether the guest network has no way to the source's network.
+    type: bool
+    default: false
+  only_disks:
+    description: Names of the source's disks to carry. Empty, all fixed disks.
+    type: list
+    elements: str
+    default: []
+  disk_map:
+    description: Source disk name to target volume name.
+    type: dict
+    default: {}
+  accepted_warnings:
+    description: Codes of warnings that the operator has accepted.
+    type: list
+    elements: str
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Source and target are ready
+  ferry.hvm.migration_preflight:
+    workload: web01
+    migration_id: web01
+    source: "{{ source_info.source }}"
+    instance: "{{ instance_info.instances | first }}"
+    worker: ferry-worker-web01
+    worker_image: /srv/ferry/ferry-worker.iso
+    ssh_key_file: /srv/ferry/id_ed25519
+    guest_network: isolated
+    guest_network_is_isolated: true
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+findings:
+  description: What preflight has to say, errors and warnings and notes.
+  returned: success and failure
+  type: list
+  elements: dict
+  sample:
+    - code: source_moves
+      severity: note
+      subject: web01
+      text: The source keeps running while it is read.
+      hint: ""
+"""
+
+from typing import Any, Mapping
+
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.run import (
+    ArgumentSpec,
+    Outcome,
+    run_module,
+)
+from ansible_collections.ferry.hvm.plugins.module_utils.workload import preflight
+
+SPEC = ArgumentSpec(
+    options={
+        "workload": {"type": "str", "required": True},
+        "migration_id": {"type": "str", "required": True},
+        "source": {"type": "dict", "required": True},
+        "instance": {"type": "dict"},
+        "may_create": {"type": "bool", "default": False},
+        "worker": {"type": "str", "required": True},
+        "worker_image": {"type": "path", "required": True},
+        "ssh_key_file": {"type": "path", "required": True, "no_log": False},
+        "guest_network": {"type": "str", "required": True},
+        "guest_network_is_isolated": {"type": "bool", "default": False},
+        "only_disks": {"type": "list", "elements": "str", "default": []},
+        "disk_map": {"type": "dict", "default": {}},
+        "accepted_warnings": {"type": "list", "elements": "str", "default": []},
+    },
+)
+
+
+def work(params: Mapping[str, Any], _check_mode: bool) -> Outcome:
+    """Return the findings, or raise the errors among them as one."""
+    findings = preflight.judge(
+        preflight.Observed(
+            workload=params["workload"],
+            migration=params["migration_id"],
+            source=params["source"],
+            instance=params["instance"],
+            worker=params["worker"],
+            worker_image=params["worker_image"],
+            ssh_key=params["ssh_key_file"],
+            guest_network=params["guest_network"],
+            guest_network_is_isolated=params["guest_network_is_isolated"],
+            only_disks=params["only_disks"],
+            disk_map=params["disk_map"],
+            may_create=params["may_create"],
+        )
+    )
+    preflight.refuse(findings, params["accepted_warnings"])
+    return Outcome(
+        changed=False,
+        result={"findings": [finding.as_dict() for finding in findings]},
+        warnings=[
+            f"{finding.subject}: {finding.text}"
+            for finding in findings
+            if finding.severity == preflight.WARNING
+        ],
+    )
+
+
+def main() -> None:
+    """Run the module."""
+    run_module(SPEC, work)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.ferry.hvm.plugins.module_utils.errors import InputError
+from ansible_collections.ferry.hvm.plugins.module_utils.units import GIB
+from ansible_collections.ferry.hvm.plugins.module_utils.workload import preflight
+
+SOURCE: dict[str, Any] = {
+    "is_root": True,
+    "port": 5994,
+    "port_free": True,
+    "senders": [],
+    "firmware": "bios",
+    "os": {"id": "debian", "id_like": "", "pretty_name": "Debian 12"},
+    "disks": [{"name": "sda", "size": GIB, "removable": False}],
+}
+INSTANCE: dict[str, Any] = {
+    "name": "web01",
+    "status": "stopped",
+    "tags": {},
+    "volumes": [{"id": 1, "uuid": "u" * 36, "name": "sda", "size": GIB, "root": True, "unit": 0}],
+}
+
+
+@pytest.fixture
+def ready(tmp_path: Path) -> preflight.Observed:
+    for name in ("worker.iso", "key", "key.pub"):
+        (tmp_path / name).write_text("x")
+    return preflight.Observed(
+        workload="web01",
+        migration="web01",
+        source=SOURCE,
+        instance=INSTANCE,
+        worker="ferry-worker-web01",
+        worker_image=str(tmp_path / "worker.iso"),
+        ssh_key=str(tmp_path / "key"),
+        guest_network="isolated",
+        guest_network_is_isolated=True,
+    )
+
+
+def codes(observed: preflight.Observed, severity: str) -> list[str]:
+    return [f.code for f in preflight.judge(observed) if f.severity == severity]
+
+
+def test_a_ready_workload_has_notes_only(ready: preflight.Observed) -> None:
+    findings = preflight.judge(ready)
+    assert [(f.code, f.severity) for f in findings] == [("source_moves", preflight.NOTE)]
+    preflight.refuse(findings, accepted=[])
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        pytest.param(
+            {"source": {**SOURCE, "is_root": False}}, "source_not_root", id="login is not root"
+        ),
+        pytest.param(
+            {"source": {**SOURCE, "port_free": False}}, "data_port_taken", id="another listener"
+        ),
+        pytest.param(
+            {"source": {**SOURCE, "firmware": "efi"}}, "firmware_not_supported", id="an EFI guest"
+        ),
+        pytest.param(
+            {"source": {**SOURCE, "os": {"id": "sles"}}}, "guest_not_supported", id="another family"
+        ),
+        pytest.param({"instance": None}, "target_missing", id="a delta without a target"),
+        pytest.param(
+            {"instance": {**INSTANCE, "status": "resizing"}}, "target_busy", id="a busy target"
+        ),
+        pytest.param(
+            {"instance": {**INSTANCE, "volumes": []}}, "disks_do_not_pair", id="no volume"
+        ),
+        pytest.param({"only_disks": ["sdz"]}, "disks_do_not_pair", id="a disk the source lacks"),
+        pytest.param(
+            {"worker_image": "/nonexistent"}, "worker_image_missing", id="no worker image"
+        ),
+    ],
+)
+def test_what_would_fail_later_is_an_error_now(
+    ready: preflight.Observed, change: dict[str, Any], code: str
+) -> None:
+    observed = replace(ready, **change)
+    assert codes(observed, preflight.ERROR) == [code]
+    with pytest.raises(InputError, match=rf"\[{code}\].*Nothing was changed"):
+        preflight.refuse(preflight.judge(observed), accepted=[code])
+
+
+def test_a_missing_public_key_names_the_command_that_makes_it(ready: preflight.Observed) -> None:
+    Path(ready.ssh_key + ".pub").unlink()
+    (finding,) = [f for f in preflight.judge(ready) if f.severity == preflight.ERROR]
+    assert finding.hint.startswith("ssh-keygen -y -f")
+
+
+def test_the_first_sync_may_create_its_target(ready: preflight.Observed) -> None:
+    assert codes(replace(ready, instance=None, may_create=True), preflight.ERROR) == []
+
+
+def test_a_sender_of_another_migration_is_named(ready: preflight.Observed) -> None:
+    taken = {**SOURCE, "port_free": False, "senders": ["db01"]}
+    (finding,) = [f for f in preflight.judge(replace(ready, source=taken)) if f.severity == "error"]
+    assert "sender of db01" in finding.text
+
+
+def test_an_own_sender_left_by_a_killed_run_is_no_obstacle(ready: preflight.Observed) -> None:
+    taken = {**SOURCE, "port_free": False, "senders": ["web01"]}
+    assert codes(replace(ready, source=taken), preflight.ERROR) == []
+
+
+def test_a_warning_stops_until_its_code_is_accepted() -> None:
+    findings = [preflight.Finding("odd", preflight.WARNING, "web01", "Odd.")]
+    with pytest.raises(InputError, match=r"\[odd\]"):
+        preflight.refuse(findings, accepted=["other"])
+    preflight.refuse(findings, accepted=["odd"])
+
+
+def test_a_network_not_named_isolated_is_only_noted(ready: preflight.Observed) -> None:
+    assert "clone_stays_off" in codes(
+        replace(ready, guest_network_is_isolated=False), preflight.NOTE
+    )
