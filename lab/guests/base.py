@@ -1,0 +1,88 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The part that all source servers have in common, built once and kept: their root disk without identity.
+
+`<cache>/sources/<key>/` holds it; the key is the digest of all that makes it, which is this directory's
+files. Whoever changes one of them gets a new base, and an old one never pretends to be new.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import logging
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .debian import build_tree, inside
+from .disks import MIB, fill_with_ext4, make_partitioned
+from .grub import add_boot_files, write_boot_code
+
+log = logging.getLogger(__name__)
+
+RECIPE = Path(__file__).parent
+# Half of it is used; the rest is for what a migration installs, and it reads as zero.
+ROOT_DISK_SIZE = 1024 * MIB
+ROOT_DISK = "root.raw"
+
+
+def base_key() -> str:
+    """Return the key of the base that the code in this directory builds: 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for file in sorted(each for each in RECIPE.rglob("*") if _is_recipe(each)):
+        name = str(file.relative_to(RECIPE)).encode()
+        content = file.read_bytes()
+        digest.update(b"%d %d %s\n" % (len(name), len(content), name) + content)
+    return digest.hexdigest()[:16]
+
+
+def ensure_base(cache: Path) -> Path:
+    """Return the directory of the base, built in about a minute if it is not in the cache yet.
+
+    Calls in several processes at once build it once. Raises LabError when it cannot be built; what was
+    begun is then removed.
+    """
+    sources = cache / "sources"
+    sources.mkdir(parents=True, exist_ok=True)
+    base = sources / base_key()
+    with _only_one_builder(sources):
+        if not base.exists():
+            _build(base)
+    return base
+
+
+def _build(base: Path) -> None:
+    started = time.monotonic()
+    log.info("Building the source servers' base %s (about a minute)", base)
+    scratch = Path(tempfile.mkdtemp(prefix="building-", dir=base.parent))
+    try:
+        tree = scratch / "tree"
+        build_tree(tree)
+        root_uuid = str(uuid.uuid4())
+        add_boot_files(tree, root_uuid)
+        make_partitioned(scratch / ROOT_DISK, ROOT_DISK_SIZE)
+        fill_with_ext4(scratch / ROOT_DISK, tree, root_uuid)
+        write_boot_code(scratch / ROOT_DISK, tree)
+        (scratch / "packages.txt").write_text(inside(tree, "dpkg-query", "--show"))
+        shutil.rmtree(tree)
+        scratch.rename(base)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    log.info("Built the base in %.0f s", time.monotonic() - started)
+
+
+@contextmanager
+def _only_one_builder(sources: Path) -> Iterator[None]:
+    with (sources / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _is_recipe(file: Path) -> bool:
+    return file.is_file() and "__pycache__" not in file.parts
