@@ -12,9 +12,46 @@ import asyncio
 import os
 import select
 import signal
-from collections.abc import Iterator
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from .errors import LabError
+
+# How often to look for a file that a new process writes when it is ready, in seconds.
+LOOK_INTERVAL = 0.02
+
+
+def start_detached(
+    command: Sequence[str], *, log: Path, directory: Path
+) -> subprocess.Popen[bytes]:
+    """The command runs in a session of its own, in the directory, with its words going to the log."""
+    with log.open("ab") as words:
+        return subprocess.Popen(
+            command,
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=words,
+            stderr=words,
+            start_new_session=True,
+        )
+
+
+def wait_for_line(
+    path: Path, writer: subprocess.Popen[bytes], *, log: Path, deadline: float
+) -> str:
+    """Return the line that the new process writes to the file when it is ready.
+
+    Raises LabError if the process ends first, or takes more than `deadline` seconds.
+    """
+    last = time.monotonic() + deadline
+    while not path.exists() or not path.read_text().endswith("\n"):
+        if writer.poll() is not None or time.monotonic() > last:
+            raise LabError(f"{writer.args!s:.80} did not write {path}", f"See {log}.")
+        time.sleep(LOOK_INTERVAL)
+    return path.read_text().strip()
 
 
 def find_pid(pid_file: Path) -> int | None:

@@ -91,6 +91,14 @@ class LabSettings:
         return self.directory / "appliance"
 
     @property
+    def appliance_pid_file(self) -> Path:
+        return self.directory / "appliance.pid"
+
+    @property
+    def dhcp_pid_file(self) -> Path:
+        return self.directory / "dnsmasq.pid"
+
+    @property
     def certificate(self) -> Path:
         return self.directory / "appliance.crt"
 
