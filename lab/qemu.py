@@ -93,6 +93,8 @@ async def stop(directory: Path, *, deadline: float) -> bool:
 
 async def cut_off(directory: Path) -> None:
     """The machine has ended, as if its power had failed; what QEMU holds is written out."""
+    if find_pid(directory) is None:
+        return
     # QEMU may close the monitor before it has answered: whether it ended is what counts.
     with suppress(LabError):
         await _monitor(directory, "quit")

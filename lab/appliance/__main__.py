@@ -21,6 +21,8 @@ from .settings import ApplianceSettings
 def main() -> None:
     options = _parser().parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    # The library logs each failed visit to a machine; the lab says it better, where it matters.
+    logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
     settings = ApplianceSettings(
         directory=options.directory.resolve(),
         username=options.username,
