@@ -1,0 +1,62 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Carry out a plan in a mounted guest, by the guest's own tools."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import Callable, ContextManager, Iterator
+
+from .changes import Change, EditFile, InstallPackages, Plan, RemovePackages, command_of
+from .mounted import MountedGuest
+
+_POLICY = "/usr/sbin/policy-rc.d"
+_PACKAGES = "/run/ferry-packages"
+
+# Names a step for the timing of what is done inside.
+Timer = Callable[[str], ContextManager[None]]
+
+
+def apply_plan(plan: Plan, guest: MountedGuest, timer: Timer) -> None:
+    """Every change of the plan is made, in its order. Raises PreparationError at the first failure."""
+    for change in plan.changes:
+        with timer(_step(change)):
+            _apply(change, guest)
+
+
+def _step(change: Change) -> str:
+    return "edit files" if isinstance(change, EditFile) else " ".join(command_of(change)[:2])
+
+
+def _apply(change: Change, guest: MountedGuest) -> None:
+    if isinstance(change, EditFile):
+        guest.tree.write(change.path, change.after)
+    elif isinstance(change, RemovePackages):
+        with _services_stay_off(guest):
+            guest.run(command_of(change))
+    elif isinstance(change, InstallPackages):
+        guest.lend_folder(os.path.dirname(change.files[0]), _PACKAGES)
+        names = [f"{_PACKAGES}/{os.path.basename(path)}" for path in change.files]
+        with _services_stay_off(guest):
+            guest.run(("dpkg", "--install", *names))
+    else:
+        guest.run(command_of(change))
+
+
+@contextmanager
+def _services_stay_off(guest: MountedGuest) -> Iterator[None]:
+    """Package scripts start and stop no service meanwhile (Debian's invoke-rc.d(8), policy-rc.d)."""
+    before = guest.tree.read(_POLICY)
+    guest.tree.write(_POLICY, "#!/bin/sh\nexit 101\n")
+    path = guest.tree.host_path(_POLICY)
+    mode = os.stat(path).st_mode
+    os.chmod(path, 0o755)  # noqa: S103 - the guest's programs run it
+    try:
+        yield
+    finally:
+        if before is None:
+            os.unlink(path)
+        else:
+            guest.tree.write(_POLICY, before)
+            os.chmod(path, mode)

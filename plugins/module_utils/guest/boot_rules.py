@@ -1,0 +1,99 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Rules for the boot loader and the initramfs: the guest finds its root on virtio, by UUID."""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, List, Optional
+
+from . import grub
+from .changes import EditFile, RebuildInitramfs, RunInGuest
+from .device_names import is_unstable, stable_name
+from .facts import VIRTIO_DRIVERS, GuestFacts, Kernel
+from .inspection import GRUB_DEFAULTS, GRUB_MENU, INITRAMFS_MODULES
+from .rules import Finding, Note, Options, Results
+
+_CONSOLE = "console=tty0 console=ttyS0,115200"
+_SERIAL = re.compile(r"\bconsole=ttyS0\b")
+_WHY_NAME = "the root is found by UUID whatever the disk is called"
+_WHY_CONSOLE = "a serial console was asked for"
+
+
+def grub_sources(facts: GuestFacts, options: Options) -> Results:
+    """The files that GRUB's menu is made from name the root by UUID, and the console if asked for."""
+    for path, text in _sources(facts).items():
+        after = grub.set_flag(text, "GRUB_DISABLE_LINUX_UUID", "false") if _by_name(text) else text
+        after = grub.replace_devices(after, lambda device: _stable(device, facts))
+        why = [_WHY_NAME] if after != text else []
+        if path == GRUB_DEFAULTS and options.serial_console and not _SERIAL.search(after):
+            after = grub.append_words(after, "GRUB_CMDLINE_LINUX", _CONSOLE)
+            why.append(_WHY_CONSOLE)
+        if after != text:
+            yield EditFile(path, text, after, "; ".join(why))
+
+
+def grub_menu(facts: GuestFacts, options: Options) -> Results:
+    """The menu that boots has been made anew by the guest's own tool if it names disks unstably."""
+    menu = facts.files.get(GRUB_MENU, "")
+    unstable = [device for device in grub.device_words(menu) if is_unstable(device)]
+    for device in sorted(set(unstable)):
+        if _stable(device, facts) is None:
+            yield Finding(
+                f"{GRUB_MENU} names {device}, which is on none of the given disks or has no UUID."
+                " Give that disk too."
+            )
+    arguments = [line.arguments for line in grub.kernel_lines(menu)]
+    wants_console = options.serial_console and not any(_SERIAL.search(each) for each in arguments)
+    if unstable or wants_console:
+        yield RunInGuest(("update-grub",), _WHY_NAME if unstable else _WHY_CONSOLE)
+
+
+def initramfs(facts: GuestFacts, _options: Options) -> Results:
+    """Each kernel's initramfs has the virtio drivers that the kernel can have."""
+    lacking: Dict[str, List[str]] = {}
+    for kernel in facts.kernels:
+        missing = [driver for driver in VIRTIO_DRIVERS if driver not in kernel.ready]
+        useless = [driver for driver in missing if driver not in kernel.available]
+        boots = kernel.version == (facts.default_kernel or facts.kernels[-1].version)
+        if boots and (useless or kernel.initramfs is None):
+            yield _unusable(kernel, useless)
+        elif useless or kernel.initramfs is None:
+            yield Note(f"Kernel {kernel.version} cannot boot on virtio; it is not the default.")
+        elif missing:
+            lacking[kernel.version] = missing
+    wanted = [d for d in VIRTIO_DRIVERS if any(d in missing for missing in lacking.values())]
+    if wanted:
+        yield from _module_list(facts.files.get(INITRAMFS_MODULES), wanted)
+    for version, missing in lacking.items():
+        yield RebuildInitramfs(version, frozenset(missing), f"it lacks {', '.join(missing)}")
+
+
+def _module_list(text: Optional[str], wanted: List[str]) -> Results:
+    listed = {line.split()[0] for line in (text or "").split("\n") if line.strip()}
+    missing = [driver for driver in wanted if driver not in listed]
+    if missing:
+        newline = "\n" if text and not text.endswith("\n") else ""
+        after = (text or "") + newline + "".join(f"{driver}\n" for driver in missing)
+        yield EditFile(INITRAMFS_MODULES, text, after, "the initramfs gets the drivers of virtio")
+
+
+def _unusable(kernel: Kernel, useless: List[str]) -> Finding:
+    what = f"has no {', '.join(useless)}" if useless else "has no initramfs"
+    return Finding(
+        f"Its default kernel {kernel.version} {what}, so it cannot find its root on virtio."
+        " Install the distribution's kernel on the source and sync again."
+    )
+
+
+def _sources(facts: GuestFacts) -> Dict[str, str]:
+    beginnings = ("/etc/default/grub", "/etc/grub.d/", "/boot/grub/custom.cfg")
+    return {path: text for path, text in facts.files.items() if path.startswith(beginnings)}
+
+
+def _by_name(text: str) -> bool:
+    return grub.get_value(text, "GRUB_DISABLE_LINUX_UUID") == "true"
+
+
+def _stable(device: str, facts: GuestFacts) -> Optional[str]:
+    return stable_name(device, facts.file_systems) if is_unstable(device) else None

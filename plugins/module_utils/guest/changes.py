@@ -1,0 +1,110 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What is to be changed in a guest, as data; and how it is shown to the operator.
+
+A plan is a list of these in the order in which they are applied. Each says why it is there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple, Union
+
+
+@dataclass(frozen=True)
+class EditFile:
+    """The file's text becomes `after`; `before` is None if there is no such file yet."""
+
+    path: str
+    before: Optional[str]
+    after: str
+    why: str
+
+
+@dataclass(frozen=True)
+class RemovePackages:
+    """The packages and their configuration are removed by the guest's own package manager."""
+
+    names: Tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class InstallPackages:
+    """The package files, paths on the worker, are installed by the guest's own package manager."""
+
+    names: Tuple[str, ...]
+    files: Tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class RunInGuest:
+    """The program runs in the guest; it can be run again without harm."""
+
+    argv: Tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class RebuildInitramfs:
+    """The kernel's initramfs is made anew by the guest's own tool and then holds `drivers`."""
+
+    kernel: str
+    drivers: FrozenSet[str]
+    why: str
+
+
+Change = Union[EditFile, RemovePackages, InstallPackages, RunInGuest, RebuildInitramfs]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All changes, and what the operator should know beside them."""
+
+    changes: Tuple[Change, ...]
+    notes: Tuple[str, ...]
+
+
+def command_of(change: Change) -> Tuple[str, ...]:
+    """Return the command that runs in the guest for this change; empty for an edited file."""
+    if isinstance(change, RemovePackages):
+        return ("dpkg", "--purge", *change.names)
+    if isinstance(change, InstallPackages):
+        return ("dpkg", "--install", *change.files)
+    if isinstance(change, RebuildInitramfs):
+        return ("update-initramfs", "-u", "-k", change.kernel)
+    if isinstance(change, RunInGuest):
+        return change.argv
+    return ()
+
+
+def describe(change: Change) -> Dict[str, Any]:
+    """Return the change as plain data for a module's result."""
+    if isinstance(change, EditFile):
+        action = "create" if change.before is None else "edit"
+        return {"action": action, "path": change.path, "why": change.why}
+    return {"action": "run", "command": list(command_of(change)), "why": change.why}
+
+
+def show_diff(changes: Sequence[Change]) -> List[Dict[str, str]]:
+    """Return Ansible's diff: one entry for each file, then one with the commands, if any."""
+    shown = [
+        {
+            "before_header": change.path,
+            "after_header": change.path,
+            "before": printable(change.before or ""),
+            "after": printable(change.after),
+        }
+        for change in changes
+        if isinstance(change, EditFile)
+    ]
+    commands = [" ".join(command_of(change)) for change in changes if command_of(change)]
+    if commands:
+        shown.append({"prepared": "run in the guest:\n" + "".join(f"  {c}\n" for c in commands)})
+    return shown
+
+
+def printable(text: str) -> str:
+    """Return text of the guest for people: bytes that are not UTF-8 are shown as escapes."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,0 +1,95 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What is known about a guest, as data. The plan is made from this alone.
+
+Names: a *source name* is what the running source called a disk (`sda`); a *device* is what the
+worker calls its overlay (`/dev/mapper/ov-0p1`). Text of the guest is decoded as UTF-8 with
+surrogate escapes, so that every byte survives an edit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import FrozenSet, Mapping, Optional, Tuple
+
+# What an instance of the target platform needs to find its disks and its network.
+VIRTIO_DRIVERS = ("virtio_pci", "virtio_blk", "virtio_scsi", "virtio_net")
+
+
+@dataclass(frozen=True)
+class Disk:
+    """One disk of the guest. `scheme` is `dos`, `gpt` or empty (a file system on the whole disk)."""
+
+    name: str
+    device: str
+    size: int
+    scheme: str
+
+
+@dataclass(frozen=True)
+class FileSystem:
+    """What a partition holds: file system, swap, or a member of something larger.
+
+    `partition` is its number, 0 for a whole disk. Identifiers are empty where there is none.
+    """
+
+    disk: str
+    partition: int
+    device: str
+    kind: str
+    uuid: str = ""
+    label: str = ""
+    partition_uuid: str = ""
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """From os-release: `identity` is ID (`debian`), `version` is VERSION_ID (`12`)."""
+
+    identity: str
+    version: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """An installed kernel.
+
+    `initramfs` is the image's path in the guest, None if there is none; `ready` are the virtio
+    drivers that this kernel has when it looks for its root: in that image, or built in;
+    `available` are those it could be given.
+    """
+
+    version: str
+    initramfs: Optional[str]
+    ready: FrozenSet[str]
+    available: FrozenSet[str]
+
+
+@dataclass(frozen=True)
+class Package:
+    """An installed package and the names it cannot do without (alternatives are all named)."""
+
+    name: str
+    version: str
+    needs: FrozenSet[str]
+
+
+@dataclass(frozen=True)
+class GuestFacts:
+    """A guest as found. `files` holds the text of every configuration file that a rule looks at.
+
+    `default_kernel` is the version that the boot loader's first entry starts, None if not known.
+    `firmware` is `bios` or `uefi`, by the boot loader that is installed.
+    """
+
+    disks: Tuple[Disk, ...]
+    file_systems: Tuple[FileSystem, ...]
+    root: FileSystem
+    distribution: Distribution
+    firmware: str
+    kernels: Tuple[Kernel, ...]
+    default_kernel: Optional[str]
+    packages: Mapping[str, Package]
+    files: Mapping[str, str]
+    tools_outside_packages: Tuple[str, ...] = ()

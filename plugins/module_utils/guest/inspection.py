@@ -1,0 +1,126 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Gather the facts of a guest from its mounted tree. Reads only; no rule and no judgement here."""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+
+from . import dpkg, grub, initramfs
+from .facts import VIRTIO_DRIVERS, Disk, Distribution, FileSystem, GuestFacts, Kernel
+from .tree import GuestTree
+
+GRUB_DEFAULTS = "/etc/default/grub"
+GRUB_MENU = "/boot/grub/grub.cfg"
+INITRAMFS_MODULES = "/etc/initramfs-tools/modules"
+
+_FILES = (
+    "/etc/fstab",
+    "/etc/crypttab",
+    GRUB_DEFAULTS,
+    GRUB_MENU,
+    "/boot/grub/custom.cfg",
+    "/boot/grub/menu.lst",
+    INITRAMFS_MODULES,
+    "/etc/network/interfaces",
+)
+# Folders whose files count together: (folder, what a counted name looks like).
+_FOLDERS = (
+    ("/etc/default/grub.d", r".+\.cfg"),
+    ("/etc/grub.d", r"4\d_custom"),
+    ("/etc/initramfs-tools/conf.d", r"[\w.-]+"),
+    ("/etc/network/interfaces.d", r"[\w.-]+"),
+    ("/etc/udev/rules.d", r".+\.rules"),
+    ("/etc/systemd/network", r".+\.(?:link|network)"),
+    ("/etc/netplan", r".+\.yaml"),
+    ("/etc/NetworkManager/system-connections", r".+"),
+)
+# Tools that came from a vendor's archive and not from a package: their own uninstallers.
+_UNINSTALLERS = ("/usr/bin/vmware-uninstall-tools.pl", "/usr/sbin/vbox-uninstall-guest-additions")
+
+
+def inspect(
+    tree: GuestTree,
+    *,
+    disks: Sequence[Disk],
+    file_systems: Sequence[FileSystem],
+    root: FileSystem,
+    decompress: initramfs.Decompressor,
+) -> GuestFacts:
+    """Return all facts of the guest that is mounted at `tree`."""
+    files = _read_files(tree)
+    packages = dpkg.read_status(tree.read(dpkg.STATUS_FILE) or "")
+    kernels = tuple(_inspect_kernel(tree, version, decompress) for version in kernel_versions(tree))
+    return GuestFacts(
+        disks=tuple(disks),
+        file_systems=tuple(file_systems),
+        root=root,
+        distribution=read_distribution(tree.read("/etc/os-release") or ""),
+        firmware="uefi" if _is_uefi(packages) else "bios",
+        kernels=kernels,
+        default_kernel=_default_kernel(files.get(GRUB_MENU, ""), kernels),
+        packages=packages,
+        files=files,
+        tools_outside_packages=tuple(path for path in _UNINSTALLERS if tree.has(path)),
+    )
+
+
+def read_distribution(os_release: str) -> Distribution:
+    """Return the distribution that an os-release file (os-release(5)) names."""
+    lines = re.findall(r"^([A-Z_]+)=[\"']?(.*?)[\"']?\s*$", os_release, re.MULTILINE)
+    found: Dict[str, str] = dict(lines)
+    identity = found.get("ID", "")
+    return Distribution(identity, found.get("VERSION_ID", ""), found.get("PRETTY_NAME", identity))
+
+
+def kernel_versions(tree: GuestTree) -> List[str]:
+    """Return the versions that have both an image in /boot and modules."""
+    modules = set(tree.names("/lib/modules"))
+    images = (
+        name[len("vmlinuz-") :] for name in tree.names("/boot") if name.startswith("vmlinuz-")
+    )
+    return [version for version in images if version in modules]
+
+
+def _read_files(tree: GuestTree) -> Dict[str, str]:
+    paths = list(_FILES)
+    for folder, pattern in _FOLDERS:
+        paths += [f"{folder}/{name}" for name in tree.names(folder) if re.fullmatch(pattern, name)]
+    texts = ((path, tree.read(path)) for path in paths)
+    return {path: text for path, text in texts if text is not None}
+
+
+def _inspect_kernel(tree: GuestTree, version: str, decompress: initramfs.Decompressor) -> Kernel:
+    folder = f"/lib/modules/{version}"
+    built_in = _listed_drivers(tree.read(f"{folder}/modules.builtin") or "")
+    available = built_in | _listed_drivers(tree.read(f"{folder}/modules.dep") or "")
+    path = f"/boot/initrd.img-{version}"
+    if not tree.has(path):
+        return Kernel(version, None, built_in, available)
+    with open(tree.host_path(path), "rb") as image:
+        names = initramfs.read_names(image, decompress)
+        inside = initramfs.drivers_among(names, VIRTIO_DRIVERS)
+    return Kernel(version, path, built_in | inside, available)
+
+
+def _listed_drivers(index: str) -> "frozenset[str]":
+    """Return the virtio drivers that modules.dep or modules.builtin lists, one at a line's start."""
+    return initramfs.drivers_among(
+        (line.split(":")[0].strip() for line in index.split("\n")), VIRTIO_DRIVERS
+    )
+
+
+def _default_kernel(menu: str, kernels: Iterable[Kernel]) -> Optional[str]:
+    versions: Tuple[str, ...] = tuple(kernel.version for kernel in kernels)
+    lines = grub.kernel_lines(menu)
+    if not lines:
+        return None
+    return next((v for v in versions if lines[0].kernel.endswith(f"vmlinuz-{v}")), None)
+
+
+def _is_uefi(packages: Iterable[str]) -> bool:
+    installed = set(packages)
+    return "grub-pc" not in installed and any(
+        name.startswith("grub-efi-") and not name.endswith("-bin") for name in installed
+    )

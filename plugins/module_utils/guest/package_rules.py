@@ -1,0 +1,54 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Rules for packages: the old platform's tools go, the new platform's agent comes."""
+
+from __future__ import annotations
+
+import re
+from typing import List
+
+from .changes import InstallPackages, RemovePackages
+from .dpkg import dependents
+from .facts import GuestFacts
+from .rules import Note, Options, Results
+
+_TOOLS = re.compile(r"open-vm-tools(-.+)?|vmware-tools(-.+)?|virtualbox-guest-.+")
+_AGENT = "qemu-guest-agent"
+
+
+def tools(facts: GuestFacts, _options: Options) -> Results:
+    """The old platform's guest tools are gone, but for those that another package cannot do without."""
+    found = sorted(name for name in facts.packages if _TOOLS.fullmatch(name))
+    for name in _still_needed(found, facts):
+        users = ", ".join(dependents([*found], facts.packages))
+        yield Note(f"The package {name} stays, because it is needed by {users}.")
+    removable = [name for name in found if name not in _still_needed(found, facts)]
+    if removable:
+        yield RemovePackages(tuple(removable), "these tools serve the old platform only")
+    for path in facts.tools_outside_packages:
+        yield Note(f"Tools without a package are installed; their uninstaller is {path}.")
+
+
+def guest_agent(facts: GuestFacts, options: Options) -> Results:
+    """The platform's agent is installed if its packages are at hand."""
+    if _AGENT in facts.packages:
+        return
+    if options.agent_packages:
+        why = "the platform reads the guest's addresses and stops it through its agent"
+        yield InstallPackages((_AGENT,), options.agent_packages, why)
+    else:
+        yield Note(
+            f"{_AGENT} is not installed and no packages for it were given: install it after the"
+            " migration, so that the platform knows the guest's addresses."
+        )
+
+
+def _still_needed(found: List[str], facts: GuestFacts) -> List[str]:
+    """Return which of the tools must stay: packages outside need them, or need what needs them."""
+    needed = set()  # type: set[str]
+    users = [facts.packages[name] for name in dependents(found, facts.packages)]
+    while users:
+        for name in users.pop().needs & set(found) - needed:
+            needed.add(name)
+            users.append(facts.packages[name])
+    return sorted(needed)

@@ -1,0 +1,44 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The plan: from facts and options to the list of changes. Pure: no file, no program, no clock.
+
+Each rule looks at the facts and yields changes, notes and findings. A finding is a reason why the
+guest cannot be made right; all are gathered before any change is made. A guest that is right already
+yields no change at all, so a second preparation does nothing.
+"""
+
+from __future__ import annotations
+
+from . import boot_rules, device_rules, network_rules, package_rules, support
+from .changes import Plan
+from .errors import PlanError
+from .facts import GuestFacts
+from .rules import Finding, Note, Options
+
+RULES = (
+    support.check,
+    device_rules.fstab,
+    device_rules.crypttab,
+    device_rules.resume,
+    network_rules.interface_names,
+    package_rules.tools,
+    package_rules.guest_agent,
+    boot_rules.grub_sources,
+    boot_rules.grub_menu,
+    boot_rules.initramfs,
+)
+
+
+def make_plan(facts: GuestFacts, options: Options) -> Plan:
+    """Return what makes the guest right for the target platform.
+
+    Raises PlanError with every reason if it cannot be made right.
+    """
+    results = [result for rule in RULES for result in rule(facts, options)]
+    findings = [result.text for result in results if isinstance(result, Finding)]
+    if findings:
+        raise PlanError(findings)
+    return Plan(
+        changes=tuple(r for r in results if not isinstance(r, (Finding, Note))),
+        notes=tuple(r.text for r in results if isinstance(r, Note)),
+    )

@@ -1,0 +1,202 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Prepare a guest: observe, plan, apply, observe again; all on overlays, then onto the disks at once.
+
+Killed at any moment, it leaves the disks as they were, or a record that the next run finishes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+
+from ..errors import InputError, TransientError
+from ..units import MIB, show_exact_size
+from . import commit, direct_io, syscalls
+from .apply import apply_plan
+from .changes import Plan, describe
+from .errors import PreparationError
+from .facts import Disk, FileSystem, GuestFacts
+from .inspection import inspect
+from .mounted import MountedGuest, mount_guest
+from .overlays import Target, open_overlays, remove_overlays
+from .package_files import find_packages
+from .plan import make_plan
+from .rules import Options
+
+# A rebuilt initramfs of a stock kernel, twice (the tool writes the new one beside the old), the
+# tables, and the image while it is being made: 150 MiB were seen with every driver in it.
+_ROOM = 256 * MIB
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to prepare. `disks` are (name at the source, path on the worker) in the guest's order.
+
+    `generation` names the sync whose data the disks hold: an earlier, half-finished preparation is
+    only finished for the same data. `packages_directory` may hold package files for the guest.
+    """
+
+    disks: Tuple[Tuple[str, str], ...]
+    stage: str
+    generation: str
+    packages_directory: Optional[str]
+    options: Options
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found, planned and, unless it was a trial, done.
+
+    `facts` and `plan` are None if a trial met a committed preparation that is yet to be finished.
+    `changed` maps a disk's name to its changed ranges, (start, length) in bytes.
+    """
+
+    facts: Optional[GuestFacts]
+    plan: Optional[Plan]
+    finished_earlier: bool
+    changed: Dict[str, List[Tuple[int, int]]]
+    seconds: Dict[str, float]
+
+
+@dataclass
+class Stopwatch:
+    """Seconds by step; a step that comes twice is added up."""
+
+    seconds: Dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Count the time of what is done inside towards `name`."""
+        begin = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - begin
+
+
+def prepare(request: Request, *, trial: bool) -> Report:
+    """The guest on the disks is right for the target platform; in a trial, only say what would change.
+
+    Raises PlanError if it cannot be made right, PreparationError or StoreError if a step failed: the
+    disks are then as they were. StaleCommitError: see `commit.finish`.
+    """
+    os.makedirs(request.stage, mode=0o700, exist_ok=True)
+    with _alone(request.stage):
+        syscalls.enter_private_mounts()
+        return _prepare_alone(request, trial)
+
+
+def _prepare_alone(request: Request, trial: bool) -> Report:
+    watch = Stopwatch()
+    targets = [Target(name, path, direct_io.protect(path)) for name, path in request.disks]
+    with watch.step("clean up"):
+        remove_overlays(request.stage)
+        pending = _pending(request)
+        if pending and trial:
+            return Report(None, None, True, _ranges(pending), watch.seconds)
+        finished = commit.finish(pending, targets, request.stage) if pending else None
+        commit.forget(request.stage)
+    changed = dict(_ranges(finished)) if finished else {}
+    facts, plan, made = _try_out(request, targets, watch, trial=trial)
+    if made:
+        with watch.step("commit"):
+            record = commit.commit(targets, request.stage, request.generation)
+        with watch.step("copy to the disks"):
+            commit.apply(record, targets, request.stage)
+        for name, ranges in _ranges(record).items():
+            changed[name] = sorted({*changed.get(name, []), *ranges})
+    else:
+        commit.clear_stores(request.stage)
+    return Report(facts, plan, finished is not None, changed, watch.seconds)
+
+
+def _pending(request: Request) -> Optional[commit.Record]:
+    """Return what an earlier run committed for this very data and did not finish."""
+    record = commit.read_record(request.stage)
+    if record and record.state == commit.COMMITTED and record.generation == request.generation:
+        return record
+    return None
+
+
+def _try_out(
+    request: Request, targets: Sequence[Target], watch: Stopwatch, *, trial: bool
+) -> Tuple[GuestFacts, Plan, bool]:
+    """Observe and plan on overlays; unless it is a trial, apply. The third is whether stores count."""
+    with ExitStack() as stack:
+        with watch.step("open overlays"):
+            disks, file_systems = stack.enter_context(open_overlays(targets, request.stage))
+        with watch.step("mount"):
+            guest = stack.enter_context(mount_guest(file_systems, request.stage))
+        with watch.step("inspect"):
+            facts = _inspect(guest, disks, file_systems)
+        packages = find_packages(request.packages_directory, facts.distribution)
+        options = replace(request.options, agent_packages=packages)
+        plan = make_plan(facts, options)
+        made = bool(plan.changes) and not trial
+        if made:
+            _need_room(request.stage)
+            apply_plan(plan, guest, watch.step)
+            with watch.step("inspect again"):
+                _verify(_inspect(guest, disks, file_systems), options)
+        with watch.step("close overlays"):
+            stack.close()
+    return facts, plan, made
+
+
+def _inspect(
+    guest: MountedGuest, disks: Sequence[Disk], file_systems: Sequence[FileSystem]
+) -> GuestFacts:
+    return inspect(
+        guest.tree,
+        disks=disks,
+        file_systems=file_systems,
+        root=guest.root,
+        decompress=guest.decompress,
+    )
+
+
+def _verify(facts: GuestFacts, options: Options) -> None:
+    """Nothing is left to do. Raises PreparationError that names what is."""
+    left = make_plan(facts, options).changes
+    if left:
+        raise PreparationError(
+            "After the preparation the guest is still not right: "
+            + "; ".join(f"{describe(change)}" for change in left),
+            hint="The disks are unchanged. Please report it with the plan.",
+        )
+
+
+def _need_room(stage: str) -> None:
+    status = os.statvfs(stage)
+    free = status.f_bavail * status.f_frsize
+    if free < _ROOM:
+        raise InputError(
+            f"There are {show_exact_size(free)} free at {stage} on the worker,"
+            f" a preparation needs {show_exact_size(_ROOM)}.",
+            hint="Make the worker's volume larger.",
+        )
+
+
+def _ranges(record: commit.Record) -> Dict[str, List[Tuple[int, int]]]:
+    return {disk.name: disk.ranges for disk in record.disks}
+
+
+@contextmanager
+def _alone(stage: str) -> Iterator[None]:
+    """No other preparation runs on this worker meanwhile. Raises TransientError if one does."""
+    descriptor = os.open(os.path.join(stage, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise TransientError(
+            f"Another preparation is running on this worker (it holds {stage}/lock).",
+            hint="Wait for it to end, then run again.",
+        ) from error
+    finally:
+        os.close(descriptor)

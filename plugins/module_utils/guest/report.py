@@ -1,0 +1,84 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""From a module's arguments to a request, and from the report to plain data."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Dict, List, Mapping
+
+from ..errors import InputError
+from .changes import describe
+from .facts import GuestFacts
+from .network import Interface, normal_mac
+from .prepare import Report, Request
+from .rules import Options
+
+_MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
+
+
+def read_request(params: Mapping[str, Any]) -> Request:
+    """Return what the module's arguments ask for. Raises InputError for what cannot be meant."""
+    disks = tuple((disk["name"], disk["path"]) for disk in params["disks"])
+    for what in ("name", "path"):
+        values = [disk[what] for disk in params["disks"]]
+        if len(set(values)) != len(values):
+            raise InputError(f"Two of the disks have the same {what}: {', '.join(values)}.")
+    return Request(
+        disks=disks,
+        stage=params["stage"],
+        generation=params["generation"],
+        packages_directory=params["packages_directory"],
+        options=Options(
+            interfaces=tuple(_interface(each) for each in params["interfaces"]),
+            serial_console=params["serial_console"],
+        ),
+    )
+
+
+def _interface(given: Mapping[str, Any]) -> Interface:
+    macs = [normal_mac(mac) for mac in (given["source_mac"], given["target_mac"]) if mac]
+    for mac in macs:
+        if not _MAC.fullmatch(mac):
+            raise InputError(f"{mac!r} is no MAC address; one looks like 00:50:56:aa:bb:01.")
+    return Interface(given["name"], tuple(dict.fromkeys(macs)))
+
+
+def as_result(report: Report) -> Dict[str, Any]:
+    """Return the report as the module returns it."""
+    result: Dict[str, Any] = {
+        "plan": [describe(change) for change in report.plan.changes] if report.plan else [],
+        "notes": _notes(report),
+        "changed_extents": {
+            name: [{"start": start, "length": length} for start, length in ranges]
+            for name, ranges in report.changed.items()
+        },
+        "seconds": {step: round(seconds, 2) for step, seconds in report.seconds.items()},
+    }
+    if report.facts:
+        result["guest"] = _summary(report.facts)
+    return result
+
+
+def _notes(report: Report) -> List[str]:
+    notes = list(report.plan.notes) if report.plan else []
+    if report.finished_earlier:
+        done = "is yet to be finished" if report.plan is None else "was finished"
+        notes.insert(0, f"A preparation that an earlier run had decided {done}.")
+    return notes
+
+
+def _summary(facts: GuestFacts) -> Dict[str, Any]:
+    root = facts.root
+    return {
+        "distribution": facts.distribution.title,
+        "firmware": facts.firmware,
+        "root": {
+            "disk": root.disk,
+            "partition": root.partition,
+            "type": root.kind,
+            "uuid": root.uuid,
+        },
+        "default_kernel": facts.default_kernel,
+        "kernels": [kernel.version for kernel in facts.kernels],
+    }

@@ -1,0 +1,194 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module worker_prepare: make a replicated guest bootable on the target platform."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: worker_prepare
+short_description: Make a replicated guest bootable on the target platform
+version_added: "0.1.0"
+description:
+  - Runs on the target worker, as root. Looks into the guest on the given disks, plans what must change
+    for it to boot on virtio hardware, and makes these changes.
+  - The initramfs gets the drivers of virtio, device names in C(fstab), C(crypttab) and the boot loader
+    become UUIDs, network interfaces keep their names with the old and the new MAC, and guest tools of
+    the old platform are removed. All by the guest's own tools, offline.
+  - Everything happens on overlays. The disks are written once, when all went well; after a failure, or
+    when the module is killed, they are as they were, or the next run finishes what was decided.
+  - A guest that is right already is left as it is, to the byte.
+options:
+  disks:
+    description: All disks of the guest.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path:
+        description: The disk on the worker.
+        type: path
+        required: true
+      name:
+        description: What the source calls the disk, without C(/dev/).
+        type: str
+        required: true
+  generation:
+    description:
+      - Names the sync whose data the disks hold. A preparation that was interrupted after it was decided
+        is finished only if the disks still hold the data of the same sync.
+    type: str
+    required: true
+  stage:
+    description: Folder on the worker that keeps the changes until they are on the disks. Needs 256 MiB.
+    type: path
+    default: /var/lib/ferry/prepare
+  interfaces:
+    description: The network interfaces that keep their names.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      source_mac:
+        description: The MAC that the interface has at the source.
+        type: str
+        required: true
+      target_mac:
+        description: The MAC that it has on the target, until the cutover or for ever.
+        type: str
+      name:
+        description: Its name in the guest. Found in the guest's files if they tell.
+        type: str
+  serial_console:
+    description: Whether the guest gets a console on its first serial port, beside the screen.
+    type: bool
+    default: false
+  packages_directory:
+    description:
+      - Folder on the worker with a folder for each distribution, such as C(debian-12), that holds package
+        files of C(qemu-guest-agent) and of what it needs. Without it, no agent is installed and a note says so.
+    type: path
+extends_documentation_fragment:
+  - ferry.hvm.attributes
+attributes:
+  check_mode:
+    support: full
+    details: The plan is made on overlays that are thrown away.
+  diff_mode:
+    support: full
+    details: Shows each file before and after, and the commands that run in the guest.
+  idempotent:
+    support: full
+author:
+  - The Ferry authors (@ferry-hvm)
+"""
+
+EXAMPLES = r"""
+- name: Prepare the guest
+  ferry.hvm.worker_prepare:
+    disks:
+      - path: /dev/vdb
+        name: sda
+      - path: /dev/vdc
+        name: sdb
+    generation: web01-3
+    interfaces:
+      - source_mac: "00:50:56:aa:bb:01"
+        target_mac: "52:54:00:12:34:56"
+"""
+
+RETURN = r"""
+guest:
+  description: What was found. Absent in check mode when an earlier preparation is yet to be finished.
+  type: dict
+  returned: success
+  sample:
+    distribution: Debian GNU/Linux 12 (bookworm)
+    firmware: bios
+    root: {disk: sda, partition: 1, type: ext4, uuid: 11111111-2222-3333-4444-555555555555}
+    default_kernel: 6.1.0-56-amd64
+    kernels: [6.1.0-56-amd64]
+plan:
+  description: The changes, in their order; made, or in check mode to be made.
+  type: list
+  elements: dict
+  returned: success
+  sample:
+    - action: edit
+      path: /etc/fstab
+      why: device names change with the hardware, a file system's UUID does not
+notes:
+  description: What the operator should know, though it did not hinder.
+  type: list
+  elements: str
+  returned: success
+changed_extents:
+  description: For each disk, the ranges of bytes that differ from the replica, in multiples of 8 KiB.
+  type: dict
+  returned: success
+  sample: {sda: [{start: 1048576, length: 8192}], sdb: []}
+seconds:
+  description: How long each step took.
+  type: dict
+  returned: success
+  sample: {inspect: 2.1, update-initramfs -u: 17.7}
+"""
+
+from typing import Any, Mapping
+
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.run import (
+    ArgumentSpec,
+    Outcome,
+    run_module,
+)
+from ansible_collections.ferry.hvm.plugins.module_utils.guest.changes import show_diff
+from ansible_collections.ferry.hvm.plugins.module_utils.guest.prepare import prepare
+from ansible_collections.ferry.hvm.plugins.module_utils.guest.report import as_result, read_request
+
+SPEC = ArgumentSpec(
+    options={
+        "disks": {
+            "type": "list",
+            "elements": "dict",
+            "required": True,
+            "options": {
+                "path": {"type": "path", "required": True},
+                "name": {"type": "str", "required": True},
+            },
+        },
+        "generation": {"type": "str", "required": True},
+        "stage": {"type": "path", "default": "/var/lib/ferry/prepare"},
+        "interfaces": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "source_mac": {"type": "str", "required": True},
+                "target_mac": {"type": "str"},
+                "name": {"type": "str"},
+            },
+        },
+        "serial_console": {"type": "bool", "default": False},
+        "packages_directory": {"type": "path"},
+    },
+)
+
+
+def work(params: Mapping[str, Any], check_mode: bool) -> Outcome:
+    """Prepare the guest, or in check mode say what would change."""
+    report = prepare(read_request(params), trial=check_mode)
+    changes = report.plan.changes if report.plan else ()
+    return Outcome(
+        changed=bool(changes) or report.finished_earlier,
+        result=as_result(report),
+        diff=show_diff(changes),
+    )
+
+
+def main() -> None:
+    """Run the module."""
+    run_module(SPEC, work)
+
+
+if __name__ == "__main__":
+    main()
