@@ -1,0 +1,98 @@
+#!/usr/bin/python
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: morpheus_image_info
+short_description: Look at virtual images of a Morpheus appliance
+version_added: 0.1.0
+description:
+  - Returns the virtual images that users made under a name, with their files and tags.
+author:
+  - The Ferry authors (@ferry-hvm)
+extends_documentation_fragment:
+  - ferry.hvm.attributes
+  - ferry.hvm.attributes.info
+  - ferry.hvm.attributes.morpheus
+  - ferry.hvm.morpheus
+options:
+  name:
+    description:
+      - Exact name of the images. Copies that clouds cached under it are not returned.
+    type: str
+    required: true
+seealso:
+  - module: ferry.hvm.morpheus_image
+"""
+
+EXAMPLES = r"""
+- name: See whether the worker's image is there
+  ferry.hvm.morpheus_image_info:
+    name: ferry-worker-web01
+  register: found
+"""
+
+RETURN = r"""
+images:
+  description: The images; an empty list if there are none.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: The appliance's number of the image.
+      type: int
+      sample: 31
+    name:
+      description: Its name.
+      type: str
+      sample: ferry-worker-web01
+    image_type:
+      description: What its file is.
+      type: str
+      sample: raw
+    status:
+      description: Its status in lower case; V(active) is ready for use once the file is there, too.
+      type: str
+      sample: active
+    min_disk:
+      description: Bytes that a root volume made from it must have at least; 0 for none said.
+      type: int
+      sample: 2147483648
+    uefi:
+      description: Whether instances made from it boot by UEFI.
+      type: bool
+      sample: false
+    tags:
+      description: Its tags.
+      type: dict
+      sample: {ferry: web01}
+    labels:
+      description: Its labels.
+      type: list
+      elements: str
+      sample: []
+    files:
+      description: Its stored files, and how many bytes of each have arrived.
+      type: list
+      elements: dict
+      sample: [{name: ferry-worker-web01.raw, length: 134217728}]
+"""
+
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus import (
+    CONNECTION,
+    work_image_info,
+)
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.run import ArgumentSpec, run_module
+
+SPEC = ArgumentSpec(options={"name": {"type": "str", "required": True}})
+
+
+def main() -> None:
+    run_module(SPEC.with_options(CONNECTION), work_image_info)
+
+
+if __name__ == "__main__":
+    main()
