@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 ADDRESS_EAGER = 2.0
 ADDRESS_CALM = 15.0
 
+# What a move does; the state of the instance afterwards, or None for the one it has then.
 Work = Callable[[], Awaitable[InstanceStatus | None]]
 
 
@@ -108,10 +109,15 @@ class Lifecycle:
         instance.keep_volumes = keep_volumes
         self._remove(instance)
 
-    def resize(self, instance: Instance, change: Work) -> None:
+    def resize(self, instance: Instance, change: Callable[[], Awaitable[None]]) -> None:
         """Begin to carry out a change of the instance's hardware, which must be off."""
         rules.check_off(instance)
-        self._begin(instance, InstanceStatus.RESIZING, "resize", change)
+
+        async def work() -> InstanceStatus:
+            await change()
+            return InstanceStatus.STOPPED
+
+        self._begin(instance, InstanceStatus.RESIZING, "resize", work)
 
     def move_volume(self, instance: Instance, kind: str, move: Callable[[], None]) -> None:
         """Begin to attach or detach a volume; the caller has asked the rules."""
