@@ -10,11 +10,11 @@ short_description: Keep a virtual image with its file on a Morpheus appliance
 version_added: 0.1.0
 description:
   - Uploads a disk image and verifies that all of it arrived, or removes it from the appliance and from all clouds.
-  - An image of the same name that holds this very file is left as it is. What an interrupted upload left,
-    or a file with other content, is removed and made again, provided that the image carries O(tags) and O(labels);
-    an image that does not is somebody else's, and the module fails.
-  - The SHA-256 of the file is kept on the image as the tag C(ferry_sha256), so that a file which changed
-    without changing its length is uploaded again.
+  - Length and SHA-256 of the file are kept on the image as the tags C(ferry_length) and C(ferry_sha256). An image of
+    the same name that holds this very file is left as it is.
+  - What an interrupted upload left, or an earlier file, is removed and made again, provided that the image carries
+    these tags and the same tag C(ferry), which names the migration. Any other image is somebody else's, and the
+    module fails.
 author:
   - The Ferry authors (@ferry-hvm)
 extends_documentation_fragment:
@@ -116,6 +116,10 @@ image:
       description: Its status in lower case; V(active) is ready for use.
       type: str
       sample: active
+    complete:
+      description: Whether it is active and holds its one file whole.
+      type: bool
+      sample: true
     min_disk:
       description: Bytes that a root volume must have at least; 0 if not told.
       type: int

@@ -9,7 +9,7 @@ module: morpheus_image_info
 short_description: Look at virtual images of a Morpheus appliance
 version_added: 0.1.0
 description:
-  - Returns the virtual images that users made under a name, with their files and tags.
+  - Returns the virtual images that users made, with their files, and whether those are whole.
 author:
   - The Ferry authors (@ferry-hvm)
 extends_documentation_fragment:
@@ -20,15 +20,18 @@ extends_documentation_fragment:
 options:
   name:
     description:
-      - Exact name of the images. Copies that clouds cached under it are not returned.
+      - Only images that have exactly this name.
     type: str
-    required: true
+  tags:
+    description:
+      - Only images that carry all of these tags with these values.
+    type: dict
 seealso:
   - module: ferry.hvm.morpheus_image
 """
 
 EXAMPLES = r"""
-- name: See whether the worker's image is there
+- name: Look for the worker's image
   ferry.hvm.morpheus_image_info:
     name: ferry-worker-web01
   register: found
@@ -44,7 +47,7 @@ images:
     id:
       description: The appliance's number of the image.
       type: int
-      sample: 31
+      sample: 1001
     name:
       description: Its name.
       type: str
@@ -54,31 +57,38 @@ images:
       type: str
       sample: raw
     status:
-      description: Its status in lower case; V(active) is ready for use once the file is there, too.
+      description: Its status in lower case; V(active) is ready for use.
       type: str
       sample: active
+    complete:
+      description: Whether it is active and holds its one file whole.
+      type: bool
+      sample: true
     min_disk:
-      description: Bytes that a root volume made from it must have at least; 0 for none said.
+      description: Bytes that a root volume must have at least; 0 if not told.
       type: int
       sample: 2147483648
     uefi:
-      description: Whether instances made from it boot by UEFI.
+      description: Whether it boots by UEFI.
       type: bool
       sample: false
     tags:
       description: Its tags.
       type: dict
-      sample: {ferry: web01}
+      sample:
+        ferry: web01
     labels:
       description: Its labels.
       type: list
       elements: str
-      sample: []
+      sample: [ferry]
     files:
-      description: Its stored files, and how many bytes of each have arrived.
+      description: Its files, each with C(name) and C(length) in bytes.
       type: list
       elements: dict
-      sample: [{name: ferry-worker-web01.raw, length: 134217728}]
+      sample:
+        - name: ferry-worker-web01.raw
+          length: 134217728
 """
 
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus import (
@@ -87,7 +97,7 @@ from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus import (
 )
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.run import ArgumentSpec, run_module
 
-SPEC = ArgumentSpec(options={"name": {"type": "str", "required": True}})
+SPEC = ArgumentSpec(options={"name": {"type": "str"}, "tags": {"type": "dict"}})
 
 
 def main() -> None:

@@ -99,7 +99,7 @@ def work_image(params: Params, check_mode: bool) -> Outcome:
     """Bring about a virtual image, or its absence."""
     wanted = None if params["state"] == "absent" else _wanted_image(params)
     client, waiter = open_client(params), open_waiter(params)
-    seen = images.list_images_named(client, params["name"])
+    seen = images.list_images(client, name=params["name"])
     plan = image_plan.plan_present(wanted, seen) if wanted else image_plan.plan_absent(seen)
     if check_mode:
         shown = seen[0].as_result() if wanted and seen and not plan.is_change else None
@@ -135,10 +135,22 @@ def work_instance(params: Params, check_mode: bool) -> Outcome:
     return Outcome(plan.is_change, {"instance": instance}, plan.diff())
 
 
+def work_image_info(params: Params, _check_mode: bool) -> Outcome:
+    """Return the virtual images of a name, with certain tags, or all that users made."""
+    client = open_client(params)
+    wanted = _tags(params).items()
+    found = [
+        each.as_result()
+        for each in images.list_images(client, name=params["name"] or "")
+        if wanted <= each.tags.items()
+    ]
+    return Outcome(False, {"images": found})
+
+
 def work_instance_info(params: Params, _check_mode: bool) -> Outcome:
     """Return the instances of a name, with certain tags, or all."""
     client = open_client(params)
-    wanted = (params["tags"] or {}).items()
+    wanted = _tags(params).items()
     found = [
         machines.with_server(client, each)
         for each in instances.list_instances(client, name=params["name"] or "")
@@ -149,7 +161,7 @@ def work_instance_info(params: Params, _check_mode: bool) -> Outcome:
 
 def work_image_info(params: Params, _check_mode: bool) -> Outcome:
     """Return the images that users made under a name."""
-    found = images.list_images_named(open_client(params), params["name"])
+    found = images.list_images(open_client(params), params["name"])
     return Outcome(False, {"images": [each.as_result() for each in found]})
 
 

@@ -15,7 +15,7 @@ from ..units import show_exact_size
 from . import lookups
 from .client import MorpheusClient
 from .errors import AmbiguousNameError, NoSuchObjectError
-from .images import Image, list_images_named
+from .images import Image, list_images
 from .lookups import Named
 from .parse import tag_list
 from .volumes import whole_gib
@@ -207,7 +207,7 @@ def _find_pool_id(client: MorpheusClient, profile: Profile, *, cloud: Named, lay
 
 
 def _find_image(client: MorpheusClient, name: str) -> Image:
-    found = list_images_named(client, name)
+    found = list_images(client, name=name)
     if not found:
         raise NoSuchObjectError(
             f'There is no virtual image "{name}".', hint="Upload it first (morpheus_image)."

@@ -3,9 +3,8 @@
 """Which virtual images there shall be, and the steps to it. PRIVATE to the collection. Pure.
 
 An image is right when it holds exactly the one file. The appliance tells a file's length but not its
-digest; so Ferry writes the digest on the image as a tag when it makes it, and a file that changed
-without changing its length (a new seed) is seen. The tag promises what was sent, the length that it
-all arrived.
+digest; so Ferry writes both on the image as tags when it makes it. A file that changed without
+changing its length (a new seed) is seen by the digest, an upload that was cut by the length.
 """
 
 from __future__ import annotations
@@ -15,11 +14,12 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 
 from ..units import show_exact_size
 from .errors import NotOursError
-from .images import Image
+from .images import DIGEST_TAG, LENGTH_TAG, Image
 from .parse import tag_list
 from .plan import Plan
 
-DIGEST_TAG = "ferry_sha256"
+# Names the migration that an object belongs to.
+MIGRATION_TAG = "ferry"
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class WantedImage:
 
     @property
     def all_tags(self) -> Dict[str, str]:
-        """The operator's tags and the digest's."""
-        return {**self.tags, DIGEST_TAG: self.digest}
+        """The operator's tags and those that tell which file the image holds."""
+        return {**self.tags, DIGEST_TAG: self.digest, LENGTH_TAG: str(self.length)}
 
     def as_request(self) -> Dict[str, Any]:
         """Return the settings in the API's words.
@@ -94,8 +94,8 @@ ImagePlan = Plan[ImageStep]
 def plan_present(wanted: WantedImage, seen: Sequence[Image]) -> ImagePlan:
     """Plan for exactly one image of this name, with this file.
 
-    What an interrupted upload left is made again. Raises `NotOursError` for another image of the
-    name that does not carry the wanted tags and labels.
+    What an interrupted upload left, or an earlier file, is made again. Raises `NotOursError` for
+    an image of this name that Ferry did not make, or made for another migration.
     """
     right = next((image for image in seen if is_right(image, wanted)), None)
     wrong = [image for image in seen if image is not right]
@@ -135,14 +135,14 @@ def is_right(image: Image, wanted: WantedImage) -> bool:
 
 
 def _need_ours(image: Image, wanted: WantedImage) -> None:
-    has_tags = all(image.tags.get(name) == value for name, value in wanted.tags.items())
-    if has_tags and set(wanted.labels) <= set(image.labels):
+    is_made_by_ferry = DIGEST_TAG in image.tags
+    if is_made_by_ferry and image.tags.get(MIGRATION_TAG) == wanted.tags.get(MIGRATION_TAG):
         return
     lengths = ", ".join(show_exact_size(length) for length in image.lengths.values())
     raise NotOursError(
         f"The {image} has other content ({lengths or 'no file'}, wanted"
-        f" {show_exact_size(wanted.length)}) and does not carry the tags and labels that would"
-        " make it this migration's.",
+        f" {show_exact_size(wanted.length)}), and its tags do not say that Ferry made it for"
+        f' "{wanted.tags.get(MIGRATION_TAG, "")}": {dict(image.tags)}.',
         hint="Remove it on the appliance if nobody needs it, or choose another name.",
     )
 

@@ -46,7 +46,7 @@ def apply(client: MorpheusClient, plan: ImagePlan, waiter: Waiter) -> None:
 
 def verify(client: MorpheusClient, wanted: WantedImage, waiter: Waiter) -> Image:
     """Return the one image of the name, ready and holding the wanted file; read again for it."""
-    found = images.list_images_named(client, wanted.name)
+    found = images.list_images(client, name=wanted.name)
     if len(found) != 1:
         raise NotAsAskedError(
             f'There are {len(found)} virtual images "{wanted.name}" after the work on it.',

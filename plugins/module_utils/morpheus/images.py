@@ -28,6 +28,10 @@ from .waiting import Waiter
 READY = "active"
 FAILED = frozenset({"failed"})
 
+# Tags that say which file Ferry sent: SHA-256 in hex, length in bytes.
+DIGEST_TAG = "ferry_sha256"
+LENGTH_TAG = "ferry_length"
+
 
 @dataclass(frozen=True)
 class Image:
@@ -46,6 +50,14 @@ class Image:
     def __str__(self) -> str:
         return f'virtual image "{self.name}" (id {self.id})'
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether it is active and holds one file, at the length that its tag tells, if it has one."""
+        lengths = list(self.lengths.values())
+        told = self.tags.get(LENGTH_TAG)
+        is_whole = len(lengths) == 1 and (told is None or told == str(lengths[0]))
+        return self.status == READY and is_whole
+
     def as_result(self) -> Dict[str, Any]:
         """Return what modules show of an image."""
         return {
@@ -53,6 +65,7 @@ class Image:
             "name": self.name,
             "image_type": self.kind,
             "status": self.status,
+            "complete": self.is_complete,
             "min_disk": self.min_disk,
             "uefi": self.is_uefi,
             "tags": dict(self.tags),
@@ -88,15 +101,16 @@ def find_image(client: MorpheusClient, image_id: int) -> Optional[Image]:
     return parse_image(answer) if answer is not None else None
 
 
-def list_images_named(client: MorpheusClient, name: str) -> List[Image]:
-    """Return the images that users made with exactly this name, with their files.
+def list_images(client: MorpheusClient, *, name: str = "") -> List[Image]:
+    """Return the images that users made, or those with exactly this name, with their files.
 
     Clouds list cached copies under the same name; those are not of filter type User.
     """
-    listed = client.list_all(
-        "/api/virtual-images", "virtualImages", {"name": name, "filterType": "User"}
-    )
-    ids = [need_id(each, "virtual image") for each in listed if each.get("name") == name]
+    query = {"name": name, "filterType": "User"} if name else {"filterType": "User"}
+    listed = client.list_all("/api/virtual-images", "virtualImages", query)
+    ids = [
+        need_id(each, "virtual image") for each in listed if not name or each.get("name") == name
+    ]
     return [image for image in (find_image(client, each) for each in ids) if image is not None]
 
 
