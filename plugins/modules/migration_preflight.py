@@ -24,6 +24,10 @@ options:
     description: Name of the migration; a sender that an earlier run of it left is no obstacle.
     type: str
     required: true
+  data_port:
+    description: TCP port that the sender will listen on.
+    type: int
+    default: 5994
   source:
     description: The source, as M(ferry.hvm.source_info) returned it.
     type: dict
@@ -113,6 +117,7 @@ SPEC = ArgumentSpec(
     options={
         "workload": {"type": "str", "required": True},
         "migration_id": {"type": "str", "required": True},
+        "data_port": {"type": "int", "default": 5994},
         "source": {"type": "dict", "required": True},
         "instance": {"type": "dict"},
         "may_create": {"type": "bool", "default": False},
@@ -134,6 +139,7 @@ def work(params: Mapping[str, Any], _check_mode: bool) -> Outcome:
         preflight.Observed(
             workload=params["workload"],
             migration=params["migration_id"],
+            data_port=params["data_port"],
             source=params["source"],
             instance=params["instance"],
             worker=params["worker"],

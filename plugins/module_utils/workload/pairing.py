@@ -143,3 +143,23 @@ def _pair(disk: Disk, volume: Volume) -> Pair:
         serial=str(volume["uuid"])[:SERIAL_LENGTH],
         unit=None if volume["unit"] is None else int(volume["unit"]),
     )
+
+
+def pair_interfaces(
+    source: Sequence[Mapping[str, Any]], target: Sequence[Mapping[str, Any]]
+) -> list[dict[str, str]]:
+    """Return which interface of the target stands for which of the source, in the order of both.
+
+    Interfaces of the source that are no hardware (bridges, bonds, tunnels) have no counterpart; the
+    target may have fewer than the source. The shape is that of `worker_prepare`'s `interfaces`.
+    """
+    physical = [nic for nic in source if nic["is_physical"]]
+    return [
+        {
+            "name": str(ours["name"]),
+            "source_mac": str(ours["mac"]),
+            "target_mac": str(theirs["mac"]),
+        }
+        for ours, theirs in zip(physical, target)
+        if theirs["mac"]
+    ]

@@ -47,6 +47,7 @@ class Observed:
 
     workload: str
     migration: str
+    data_port: int
     source: Mapping[str, Any]
     instance: Mapping[str, Any] | None
     worker: str
@@ -97,8 +98,9 @@ def _data_port_is_free(observed: Observed) -> Iterator[Finding]:
     source = observed.source
     if source["port_free"]:
         return
-    owners = [sender for sender in source["senders"] if sender != observed.migration]
-    if source["senders"] and not owners:
+    exporters = [export["migration_id"] for export in source["exports"]]
+    owners = [owner for owner in exporters if owner != observed.migration]
+    if exporters and not owners:
         yield Finding(
             "own_sender_left",
             NOTE,
@@ -113,20 +115,20 @@ def _data_port_is_free(observed: Observed) -> Iterator[Finding]:
         "data_port_taken",
         ERROR,
         observed.workload,
-        f"Port {source['port']}/TCP of the source is taken by {by_whom}.",
+        f"Port {observed.data_port}/TCP of the source is taken by {by_whom}.",
         "End what listens there, or choose another port by ferry_data_port.",
     )
 
 
 def _guest_can_be_prepared(observed: Observed) -> Iterator[Finding]:
     release = observed.source["os"]
-    family = {release.get("id", ""), *release.get("id_like", "").split()}
+    family = {release["id"], *release["like"]}
     if not family & set(PREPARED_FAMILIES):
         yield Finding(
             "guest_not_supported",
             ERROR,
             observed.workload,
-            f"The guest is {release.get('pretty_name') or release.get('id') or 'unknown'}, which cannot be prepared yet.",
+            f"The guest is {release['name'] or release['id'] or 'unknown'}, which cannot be prepared yet.",
             f"So far these families can: {', '.join(PREPARED_FAMILIES)}.",
         )
     if observed.source["firmware"] != "bios":

@@ -120,3 +120,14 @@ def test_a_new_target_gets_whole_gibibytes_and_one_root() -> None:
 def test_the_serial_is_what_a_virtio_disk_can_show() -> None:
     (pair,) = pairing.pair_disks([disk("sda")], [volume(1, "sda", unit=3)], {})
     assert pair.as_target_disk() == {"source": "sda", "serial": UUID[:20], "unit": 3, "size": GIB}
+
+
+def test_only_hardware_interfaces_have_a_counterpart_on_the_target() -> None:
+    source = [
+        {"name": "br0", "mac": "02:00:00:00:00:01", "is_physical": False},
+        {"name": "ens192", "mac": "00:50:56:00:00:0b", "is_physical": True},
+        {"name": "ens224", "mac": "00:50:56:00:00:0c", "is_physical": True},
+    ]
+    assert pairing.pair_interfaces(source, [{"mac": "52:54:00:00:00:01"}]) == [
+        {"name": "ens192", "source_mac": "00:50:56:00:00:0b", "target_mac": "52:54:00:00:00:01"}
+    ]

@@ -13,11 +13,10 @@ from ansible_collections.ferry.hvm.plugins.module_utils.workload import prefligh
 
 SOURCE: dict[str, Any] = {
     "is_root": True,
-    "port": 5994,
     "port_free": True,
-    "senders": [],
+    "exports": [],
     "firmware": "bios",
-    "os": {"id": "debian", "id_like": "", "pretty_name": "Debian 12"},
+    "os": {"id": "debian", "like": [], "name": "Debian 12"},
     "disks": [{"name": "sda", "size": GIB, "removable": False}],
 }
 INSTANCE: dict[str, Any] = {
@@ -35,6 +34,7 @@ def ready(tmp_path: Path) -> preflight.Observed:
     return preflight.Observed(
         workload="web01",
         migration="web01",
+        data_port=5994,
         source=SOURCE,
         instance=INSTANCE,
         worker="ferry-worker-web01",
@@ -68,7 +68,9 @@ def test_a_ready_workload_has_notes_only(ready: preflight.Observed) -> None:
             {"source": {**SOURCE, "firmware": "efi"}}, "firmware_not_supported", id="an EFI guest"
         ),
         pytest.param(
-            {"source": {**SOURCE, "os": {"id": "sles"}}}, "guest_not_supported", id="another family"
+            {"source": {**SOURCE, "os": {"id": "sles", "like": ["suse"], "name": "SLES 15"}}},
+            "guest_not_supported",
+            id="another family",
         ),
         pytest.param({"instance": None}, "target_missing", id="a delta without a target"),
         pytest.param(
@@ -103,13 +105,13 @@ def test_the_first_sync_may_create_its_target(ready: preflight.Observed) -> None
 
 
 def test_a_sender_of_another_migration_is_named(ready: preflight.Observed) -> None:
-    taken = {**SOURCE, "port_free": False, "senders": ["db01"]}
+    taken = {**SOURCE, "port_free": False, "exports": [{"migration_id": "db01"}]}
     (finding,) = [f for f in preflight.judge(replace(ready, source=taken)) if f.severity == "error"]
     assert "sender of db01" in finding.text
 
 
 def test_an_own_sender_left_by_a_killed_run_is_no_obstacle(ready: preflight.Observed) -> None:
-    taken = {**SOURCE, "port_free": False, "senders": ["web01"]}
+    taken = {**SOURCE, "port_free": False, "exports": [{"migration_id": "web01"}]}
     assert codes(replace(ready, source=taken), preflight.ERROR) == []
 
 
