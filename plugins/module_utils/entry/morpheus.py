@@ -159,12 +159,6 @@ def work_instance_info(params: Params, _check_mode: bool) -> Outcome:
     return Outcome(False, {"instances": [each.as_result() for each in found]})
 
 
-def work_image_info(params: Params, _check_mode: bool) -> Outcome:
-    """Return the images that users made under a name."""
-    found = images.list_images(open_client(params), params["name"])
-    return Outcome(False, {"images": [each.as_result() for each in found]})
-
-
 def work_volume_info(params: Params, _check_mode: bool) -> Outcome:
     """Return the volumes with an id or of a name, or all, and who has them."""
     client = open_client(params)
