@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The Ferry authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's command line: `python -m lab up`, `down`, `status`."""
+"""The lab's command line: `python -m lab up`, `down`, `status`, `demo`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 
+from . import demo
 from .errors import LabError
 from .settings import LabSettings, lab_settings
 from .up import bring_up, take_down, tell_status
@@ -31,6 +32,8 @@ def _carry_out(options: argparse.Namespace, lab: LabSettings) -> None:
         bring_up(lab, _names(options.sources))
     elif options.command == "down":
         take_down(lab, keep=options.keep)
+    elif options.command == "demo":
+        demo.show(lab)
     else:
         tell_status(lab)
 
@@ -53,7 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     down = commands.add_parser("down", help="end the lab and remove what it made")
     down.add_argument("--keep", action="store_true", help="keep its directory: disks, logs, state")
     status = commands.add_parser("status", help="tell what of the lab runs")
-    for command in (up, down, status):
+    shown = commands.add_parser("demo", help="migrate a server in the lab, and prove its clone")
+    for command in (up, down, status, shown):
         command.add_argument("--name", default="demo", help="which lab (demo, test, or any other)")
         command.add_argument("--index", type=int, help="2 to 15, for a lab of any other name")
     return parser
