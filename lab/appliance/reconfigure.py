@@ -15,7 +15,6 @@ from typing import Any
 from . import catalog, requests, rules
 from .records import Instance, Interface, Records, Volume
 from .refusals import invalid
-from .settings import GIB
 from .storage import Storage
 
 
@@ -55,8 +54,8 @@ async def carry_out(resize: Resize, instance: Instance, records: Records, storag
     """The instance has the wanted hardware."""
     for number, size in resize.grown.items():
         volume = records.volumes[number]
+        await storage.grow_volume(volume, size)
         volume.size = size
-        await storage.grow_volume(volume)
     for volume in resize.added:
         await storage.create_volume(volume, None)
         volume.status = "provisioned"
@@ -91,7 +90,7 @@ def _read_volumes(
 
 
 def _read_growth(entry: Mapping[str, Any], volume: Volume, resize: Resize) -> None:
-    size = int(entry.get("size") or volume.size // GIB) * GIB
+    size = requests.read_size(entry) if "size" in entry else volume.size
     rules.check_growth(volume, size)
     if size > volume.size:
         resize.grown[volume.id] = size

@@ -80,16 +80,13 @@ def read_interfaces(body: Body, instance: Instance, records: Records) -> list[In
 
 def read_volume(entry: Body, instance: Instance, unit: int, records: Records) -> Volume:
     """A new volume of an instance, from an entry of `volumes`; its size there is in GiB."""
-    size = _number(entry.get("size"), "volumes") or 0
-    if size < 1:
-        raise invalid("volumes", f"a volume's size is a number of GiB, not {entry.get('size')!r}")
     datastore = entry.get("datastoreId")
     if datastore not in ANY_DATASTORE and str(datastore) != str(catalog.DATASTORE["id"]):
         raise invalid("volumes", f"Datastore not found with id {datastore}")
     return Volume(
         id=records.new_id(),
         name=str(entry.get("name") or f"disk-{unit}"),
-        size=size * GIB,
+        size=read_size(entry),
         datastore=catalog.DATASTORE["id"],
         origin=f"{instance.id}-{instance.container}-{unit}",
         instance=instance.id,
@@ -97,6 +94,14 @@ def read_volume(entry: Body, instance: Instance, unit: int, records: Records) ->
         root=bool(entry.get("rootVolume")),
         uuid=str(entry.get("uuid") or new_uuid()),
     )
+
+
+def read_size(entry: Body) -> int:
+    """The size of an entry of `volumes` in bytes; there it is whole GiB."""
+    size = _number(entry.get("size"), "volumes") or 0
+    if size < 1:
+        raise invalid("volumes", f"a size is a whole number of GiB, not {entry.get('size')!r}")
+    return size * GIB
 
 
 def wanted_unit(entry: Body, taken: set[int | None]) -> int:

@@ -45,12 +45,12 @@ class Storage:
         source = str(self.image_path(content))
         formats = ("-f", content.image_type, "-O", "qcow2")
         await run_aside("qemu-img", "convert", "-q", *formats, source, path)
-        await self.grow_volume(volume)
+        await self.grow_volume(volume, volume.size)
 
-    async def grow_volume(self, volume: Volume) -> None:
-        """The volume's file has the volume's size."""
+    async def grow_volume(self, volume: Volume, size: int) -> None:
+        """The volume's file has this size, larger than before or the same; in bytes."""
         path = str(self.volume_path(volume))
-        await run_aside("qemu-img", "resize", "-q", "-f", "qcow2", path, str(volume.size))
+        await run_aside("qemu-img", "resize", "-q", "-f", "qcow2", path, str(size))
 
     async def virtual_size(self, image: Image) -> int:
         """How large a disk the image makes, in bytes. Refuses one that leans on another file."""

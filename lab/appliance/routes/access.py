@@ -57,7 +57,7 @@ async def tell_user(request: Request) -> Response:
 
 async def ping(request: Request) -> Response:
     """The version is for those who are logged in."""
-    version = BUILD_VERSION if "authorization" in request.headers else ""
+    version = BUILD_VERSION if request.headers.get("authorization") else ""
     return JSONResponse({"success": True, "buildVersion": version})
 
 
