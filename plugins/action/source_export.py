@@ -1,0 +1,110 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Open a source server's disks to one worker for one run, and close them again.
+
+The run's private key is made here, in memory, and crosses on SSH's standard input; only the
+certificate is returned.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Dict, Mapping
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.run import ArgumentSpec, Outcome
+from ansible_collections.ferry.hvm.plugins.module_utils.errors import InputError
+from ansible_collections.ferry.hvm.plugins.plugin_utils.identity import make_identity
+from ansible_collections.ferry.hvm.plugins.plugin_utils.source import BASE, open_courier
+from ansible_collections.ferry.hvm.plugins.plugin_utils.task import Task, run_action
+
+SPEC = ArgumentSpec(
+    options={
+        "state": {"type": "str", "choices": ["started", "absent"], "default": "started"},
+        "migration_id": {"type": "str", "required": True},
+        "run": {"type": "str"},
+        "worker_certificate": {"type": "str"},
+        "port": {"type": "int", "default": 5994},
+        "bind": {"type": "str", "default": ""},
+        "disks": {"type": "list", "elements": "str", "default": []},
+        "lease": {"type": "int", "default": 3600},
+    },
+    required_if=(("state", "started", ("run", "worker_certificate")),),
+)
+
+# Both become names of folders on the source and parts of a DNS name.
+_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+# A disk that is read while its server writes is a smear; a later delta compares and mends it.
+# Nothing better can be claimed by a sender that reads the live disks.
+_LIVE_VIEW = "moving"
+
+
+def work(task: Task) -> Outcome:
+    """Bring the export of the migration into the wanted state."""
+    _check_slug("migration_id", task.arguments["migration_id"])
+    if task.arguments["state"] == "absent":
+        return _remove(task)
+    _check_slug("run", task.arguments["run"])
+    return _start(task)
+
+
+def _check_slug(option: str, value: str) -> None:
+    if not _SLUG.fullmatch(value):
+        raise InputError(
+            f"{option} is {value!r}.",
+            hint="Use 1 to 63 lower case letters, digits and hyphens, no hyphen at either end.",
+        )
+
+
+def _remove(task: Task) -> Outcome:
+    order = {
+        "order": "absent",
+        "base": BASE,
+        "check": task.check_mode,
+        "migration_id": task.arguments["migration_id"],
+    }
+    return Outcome(changed=open_courier(task).ask(order)["changed"])
+
+
+def _start(task: Task) -> Outcome:
+    identity = make_identity(task.arguments["run"])
+    wanted = {name: value for name, value in task.arguments.items() if name != "state"}
+    order = {
+        **wanted,
+        "order": "started",
+        "base": BASE,
+        "check": task.check_mode,
+        "key": identity.key,
+        "certificate": identity.certificate,
+    }
+    answer = open_courier(task).ask(order)
+    return Outcome(
+        changed=answer["changed"],
+        result={"export": _public(answer["export"]), "replaced": answer["replaced"]},
+    )
+
+
+def _public(record: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return the export as later steps need it; what check mode cannot know is null."""
+    return {
+        "certificate": record.get("certificate"),
+        "disks": record["disks"],
+        "pid": record.get("pid"),
+        "port": record["port"],
+        "source_view": _LIVE_VIEW,
+    }
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible publishes no types.
+    """See the module of the same name for the documentation."""
+
+    _supports_check_mode = True
+    _supports_async = False
+    _requires_connection = True
+
+    def run(
+        self, tmp: str | None = None, task_vars: Dict[str, Any] | None = None
+    ) -> Dict[str, Any]:
+        """Run the action for its task."""
+        super().run(tmp, task_vars)
+        return run_action(self, SPEC, work, task_vars or {})

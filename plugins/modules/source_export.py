@@ -1,0 +1,140 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: source_export
+short_description: Open a source server's disks to one worker for one run
+version_added: 0.1.0
+author:
+  - The Ferry authors (@ferry-hvm)
+description:
+  - Starts Ferry's sender on the source server and waits until it listens, or ends it and removes all that
+    belongs to it. The disks are only read.
+  - The sender serves exactly one worker, the owner of O(worker_certificate). Its own private key is made
+    on the controller in memory, crosses on SSH's standard input and is never written to a file system of
+    the server; it is in no result, no log and no command line.
+  - The program lies in C(/run/ferry/<migration_id>) while it runs. No agent is installed, no service is
+    defined, and no firewall is changed.
+  - It needs SSH, root (by O(ignore:become) or as the login user) and any Python from 3.6 on.
+extends_documentation_fragment:
+  - ferry.hvm.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+  idempotent:
+    support: full
+    details: An export of the same run to the same worker is left running.
+options:
+  state:
+    description:
+      - V(started) has the disks served for O(run). A sender of the same migration for another run or
+        another worker is stopped first, RV(replaced) names it.
+      - V(absent) stops the migration's sender, of whatever run, and removes its folder.
+    type: str
+    choices: [started, absent]
+    default: started
+  migration_id:
+    description:
+      - The migration. By it a later run finds what an earlier one left.
+      - 1 to 63 lower case letters, digits and hyphens.
+    type: str
+    required: true
+  run:
+    description:
+      - The run, that is one sync, in the characters of O(migration_id). Both ends take their TLS server
+        name from it.
+      - Required for O(state=started).
+    type: str
+  worker_certificate:
+    description:
+      - The certificate of the worker that may read the disks, PEM. Nobody else is let in.
+      - Required for O(state=started).
+    type: str
+  port:
+    description: The TCP port to listen on.
+    type: int
+    default: 5994
+  bind:
+    description: The address to listen on; every address of the server if empty.
+    type: str
+    default: ''
+  disks:
+    description:
+      - The disks to serve, by name (V(sda)) or by the path of a block device or file.
+      - Every fixed disk of the server if empty.
+    type: list
+    elements: str
+    default: []
+  lease:
+    description:
+      - Seconds after which a sender that nobody is connected to ends and removes itself, so that a
+        controller that never comes back leaves no open port. The default is for a worker that boots
+        slowly.
+    type: int
+    default: 3600
+notes:
+  - The Python is the one of C(ansible_python_interpreter) if the inventory sets it. Otherwise the first
+    that runs of C(python3), C(/usr/libexec/platform-python) and C(python3.15) down to C(python3.6).
+seealso:
+  - module: ferry.hvm.source_info
+  - module: ferry.hvm.worker_replicate
+"""
+
+EXAMPLES = r"""
+- name: Open the source's disks to the worker
+  ferry.hvm.source_export:
+    migration_id: web01
+    run: web01-2
+    worker_certificate: "{{ worker_identity.stdout }}"
+  register: opened
+  become: true
+
+- name: Close them again
+  ferry.hvm.source_export:
+    migration_id: web01
+    state: absent
+  become: true
+"""
+
+RETURN = r"""
+export:
+  description: What is served and how to reach it; C(certificate) and C(pid) are null in check mode.
+  type: dict
+  returned: O(state=started)
+  contains:
+    certificate:
+      description: The sender's certificate, PEM; the receiver trusts exactly this one.
+      type: str
+      sample: "-----BEGIN CERTIFICATE-----\n..."
+    port:
+      description: The TCP port.
+      type: int
+      sample: 5994
+    disks:
+      description: The disks, C(name), C(path) and C(size) in bytes; without sizes in check mode.
+      type: list
+      elements: dict
+      sample:
+        - {name: sda, path: /dev/sda, size: 3221225472}
+    source_view:
+      description:
+        - The word for what the disks are while they are read.
+        - V(moving) means that they may change, so that the copy is right only after a later sync.
+      type: str
+      sample: moving
+    pid:
+      description: The sender's process id.
+      type: int
+      sample: 4711
+replaced:
+  description: >-
+    The sender of the same migration that had to go first: C(migration_id), C(run), C(pid), C(port) and
+    what C(differs). Null if there was none.
+  type: dict
+  returned: O(state=started)
+  sample: {differs: 'run, worker_certificate', migration_id: web01, pid: 4703, port: 5994, run: web01-1}
+"""

@@ -1,0 +1,104 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The exports of this source: which migration's sender runs here. Python 3.6. PRIVATE.
+
+An export is a folder, named after its migration, and the sender that runs from it:
+
+    /run/ferry/<migration id>/      0700
+        sender.pyz                  the program
+        export.json                 what was exported to whom: public facts, see `Record`
+        (the sender's own files)
+
+The sender alone says whether it runs; the record only says what it was started with.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, Optional
+
+from .sender import Sender
+
+BASE = "/run/ferry"
+_RECORD = "export.json"
+_PROGRAM = "sender.pyz"
+
+Record = Dict[str, Any]
+
+
+@contextmanager
+def only_one(base: str) -> Iterator[None]:
+    """Hold off every other controller's order on this host; two may come for the same migration."""
+    os.makedirs(base, mode=0o700, exist_ok=True)
+    folder = os.open(base, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def folder_of(base: str, migration_id: str) -> str:
+    """Return where the export of `migration_id` lives."""
+    return os.path.join(base, migration_id)
+
+
+def running_exports(base: str, sender: Sender) -> List[Record]:
+    """Return the records of all exports whose sender runs now."""
+    if not os.path.isdir(base):
+        return []
+    seen = (look(folder_of(base, name), sender) for name in sorted(os.listdir(base)))
+    return [record for record in seen if record is not None]
+
+
+def look(folder: str, sender: Sender) -> Optional[Record]:
+    """Return the record of the export in `folder` if its sender runs, else None.
+
+    A sender without a record is one whose controller was killed between start and note: it runs, so
+    it counts, but nothing is known of it and it equals no wanted export.
+    """
+    if not os.path.isdir(folder):
+        return None
+    status = sender.call("status", {"directory": folder})
+    if not status["running"]:
+        return None
+    return dict(_read_record(folder), migration_id=os.path.basename(folder), pid=status.get("pid"))
+
+
+def _read_record(folder: str) -> Record:
+    try:
+        with open(os.path.join(folder, _RECORD)) as stream:
+            return dict(json.load(stream))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def write_record(folder: str, record: Record) -> None:
+    """Note what the sender in `folder` was started with; appears whole or not at all."""
+    aside = os.path.join(folder, _RECORD + ".new")
+    with open(aside, "w") as stream:
+        json.dump(record, stream)
+    os.rename(aside, os.path.join(folder, _RECORD))
+
+
+def make_folder(folder: str, program: bytes) -> str:
+    """Make `folder` anew with the sender's program in it; return the program's path."""
+    shutil.rmtree(folder, ignore_errors=True)
+    os.mkdir(folder, 0o700)
+    path = os.path.join(folder, _PROGRAM)
+    with open(path, "wb") as stream:
+        stream.write(program)
+    return path
+
+
+def remove(base: str, folder: str, sender: Sender) -> bool:
+    """Stop the sender in `folder` and remove what is there; return whether anything was."""
+    if not os.path.isdir(folder):
+        return False
+    sender.call("stop", {"directory": folder})
+    shutil.rmtree(folder, ignore_errors=True)
+    if not os.listdir(base):
+        os.rmdir(base)
+    return True

@@ -1,0 +1,189 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the controller may order on a source: each order one function. Python 3.6. PRIVATE.
+
+An order says in `check` whether it may change anything. `started` looks, plans (`plan_start`, pure),
+then acts.
+"""
+
+import os
+import shutil
+from typing import Any, Dict, List, NamedTuple, Optional
+
+from . import exports
+from .facts import read_facts
+from .sender import Sender, SourceError, call_sender, input_error, sender_program
+
+Order = Dict[str, Any]
+
+# What makes two exports the same: a sender started with these serves exactly the wanted worker.
+_SAME = ("run", "worker_certificate", "port", "bind", "names", "lease")
+
+
+class StartPlan(NamedTuple):
+    """What `started` has to do: which running export goes first and why, and whether to start."""
+
+    replaces: Optional[exports.Record]
+    reason: str
+    starts: bool
+
+
+def info(order: Order) -> Order:
+    """Return the facts of this host, its disks and the exports that run here; changes nothing."""
+    sender = Sender(sender_program())
+    listing = sender.call("list", {})
+    running = exports.running_exports(order["base"], sender)
+    return dict(
+        read_facts(order["port"]),
+        disks=listing["disks"],
+        python=listing["python"],
+        exports=[_public(record) for record in running],
+    )
+
+
+def started(order: Order) -> Order:
+    """Export the wanted disks, or find that they are exported so already."""
+    _refuse_without_root()
+    sender = Sender(sender_program())
+    if order["check"]:
+        return _predict_start(order, sender)
+    with exports.only_one(order["base"]):
+        plan = plan_start(order, exports.running_exports(order["base"], sender))
+        record = _start(order, sender, plan) if plan.starts else plan.replaces
+    return {"changed": plan.starts, "export": record, "replaced": _replaced(plan)}
+
+
+def _predict_start(order: Order, sender: Sender) -> Order:
+    plan = plan_start(order, exports.running_exports(order["base"], sender))
+    disks = choose_disks(order["disks"], sender.call("list", {})["disks"])
+    record = {"disks": disks, "port": order["port"]} if plan.starts else plan.replaces
+    return {"changed": plan.starts, "export": record, "replaced": _replaced(plan)}
+
+
+def plan_start(order: Order, running: List[exports.Record]) -> StartPlan:
+    """Return what to do for `order` where `running` exports are; raises SourceError for another's port."""
+    others = [each for each in running if each["migration_id"] != order["migration_id"]]
+    _refuse_taken_port(order["port"], others)
+    ours = next((each for each in running if each not in others), None)
+    if ours is None:
+        return StartPlan(None, "", True)
+    different = [name for name in _SAME if ours.get(name) != wanted(order)[name]]
+    return StartPlan(ours, ", ".join(different), bool(different))
+
+
+def wanted(order: Order) -> exports.Record:
+    """Return the part of the order that the record keeps; no secret is in it."""
+    return {
+        "run": order["run"],
+        "worker_certificate": order["worker_certificate"],
+        "port": order["port"],
+        "bind": order["bind"],
+        "names": order["disks"],
+        "lease": order["lease"],
+    }
+
+
+def _refuse_taken_port(port: int, others: List[exports.Record]) -> None:
+    for each in others:
+        if each.get("port") == port:
+            raise input_error(
+                "Port {} is held by the sender of migration {} (run {}, process {}).".format(
+                    port, each["migration_id"], each.get("run", "unknown"), each["pid"]
+                ),
+                "End that migration's export first (ferry.hvm.source_export with state absent and "
+                "migration_id {}), or choose another port.".format(each["migration_id"]),
+            )
+
+
+def choose_disks(names: List[str], disks: List[Order]) -> List[Order]:
+    """Return the disks that `names` stand for: a disk's name, or the path of a block device or file.
+
+    No names stand for every fixed disk of this host.
+    """
+    if not names:
+        fixed = [disk for disk in disks if not disk["removable"]]
+        if not fixed:
+            raise input_error("This host has no fixed disk.", "Name the disks to export.")
+        return [{"name": disk["name"], "path": disk["path"]} for disk in fixed]
+    return [_choose(name, disks) for name in names]
+
+
+def _choose(name: str, disks: List[Order]) -> Order:
+    if name.startswith("/"):
+        if not os.path.exists(name):
+            raise input_error("The disk {} does not exist.".format(name), "Correct disks.")
+        return {"name": os.path.basename(name), "path": name}
+    paths = {disk["name"]: disk["path"] for disk in disks}
+    if name not in paths:
+        raise input_error(
+            "This host has no disk {}; it has {}.".format(name, ", ".join(sorted(paths)) or "none"),
+            "Correct disks, or leave it out to export every fixed disk.",
+        )
+    return {"name": name, "path": paths[name]}
+
+
+def _start(order: Order, sender: Sender, plan: StartPlan) -> exports.Record:
+    disks = choose_disks(order["disks"], sender.call("list", {})["disks"])
+    folder = exports.folder_of(order["base"], order["migration_id"])
+    if plan.replaces is not None:
+        sender.call("stop", {"directory": folder})
+    program = exports.make_folder(folder, sender_program())
+    try:
+        answer = call_sender(program, "start", _start_document(order, folder, disks))
+    except SourceError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    record = dict(
+        wanted(order),
+        migration_id=order["migration_id"],
+        certificate=order["certificate"],
+        disks=answer["disks"],
+        pid=answer["pid"],
+    )
+    exports.write_record(folder, record)
+    return record
+
+
+def _start_document(order: Order, folder: str, disks: List[Order]) -> Order:
+    return {
+        "run": order["run"],
+        "bind": order["bind"],
+        "port": order["port"],
+        "directory": folder,
+        "key": order["key"],
+        "certificate": order["certificate"],
+        "peer_certificate": order["worker_certificate"],
+        "disks": disks,
+        "lease": order["lease"],
+    }
+
+
+def absent(order: Order) -> Order:
+    """End the export of the migration; nothing of it is left on this host."""
+    _refuse_without_root()
+    folder = exports.folder_of(order["base"], order["migration_id"])
+    if order["check"] or not os.path.isdir(folder):
+        return {"changed": os.path.isdir(folder)}
+    with exports.only_one(order["base"]):
+        return {"changed": exports.remove(order["base"], folder, Sender(sender_program()))}
+
+
+def _refuse_without_root() -> None:
+    if os.geteuid() != 0:
+        raise input_error(
+            "Exporting disks needs root; this is user id {}.".format(os.geteuid()),
+            "Set become: true for this host, or connect as root.",
+        )
+
+
+def _replaced(plan: StartPlan) -> Optional[Order]:
+    if plan.replaces is None or not plan.starts:
+        return None
+    return dict(_public(plan.replaces), differs=plan.reason)
+
+
+def _public(record: exports.Record) -> Order:
+    return {name: record.get(name) for name in ("migration_id", "run", "pid", "port")}
+
+
+ORDERS = {"info": info, "started": started, "absent": absent}

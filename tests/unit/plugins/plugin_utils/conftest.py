@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host to talk to (this machine's own shell), and a sender small enough to read."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import zipfile
+
+import pytest
+from ansible_collections.ferry.hvm.plugins.plugin_utils.shell import Answer
+
+# A sender with the production interface that serves nothing: it has two disks, and its process only
+# lives. It notes what it was told, so that a test may look.
+PHONY_SENDER = """
+import json, os, signal, subprocess, sys
+command, told = sys.argv[1], json.load(sys.stdin)
+folder = told.get("directory", "")
+note = os.path.join(folder, "phony.json")
+def running():
+    if not os.path.exists(note):
+        return None
+    pid = json.load(open(note))["pid"]
+    return pid if os.path.exists("/proc/%d/cmdline" % pid) and open("/proc/%d/cmdline" % pid).read() else None
+if command == "list":
+    disks = [{"name": "sda", "path": "/dev/sda", "size": 4096, "removable": False},
+             {"name": "sdb", "path": "/dev/sdb", "size": 8192, "removable": False},
+             {"name": "sr0", "path": "/dev/sr0", "size": 2048, "removable": True}]
+    print(json.dumps({"disks": disks, "python": "3"}))
+elif command == "status":
+    print(json.dumps({"running": running() is not None, "pid": running()}))
+elif command == "stop":
+    if running():
+        os.kill(running(), signal.SIGKILL)
+    print(json.dumps({"running": False}))
+elif told["port"] == 1:
+    print(json.dumps({"error": {"kind": "input", "what": "Cannot listen on port 1.", "hint": "Choose another."}}))
+    sys.exit(1)
+else:
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(["sleep", "600"], stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+    json.dump({"pid": process.pid}, open(note, "w"))
+    json.dump(told, open(os.path.join(folder, "told.json"), "w"))
+    disks = [dict(disk, size=4096) for disk in told["disks"]]
+    print(json.dumps({"pid": process.pid, "port": told["port"], "disks": disks}))
+"""
+
+
+class LocalShell:
+    """This machine's own /bin/sh, as `Shell`; keeps what it was asked."""
+
+    def __init__(self, environment: dict[str, str] | None = None) -> None:
+        self._environment = environment
+        self.commands: list[str] = []
+
+    def run(self, command: str, stdin: bytes = b"") -> Answer:
+        """See `Shell.run`."""
+        self.commands.append(command)
+        done = subprocess.run(
+            ["/bin/sh", "-c", command],
+            input=stdin,
+            capture_output=True,
+            env=self._environment,
+            check=False,
+        )
+        return Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@pytest.fixture
+def shell() -> LocalShell:
+    return LocalShell()
+
+
+@pytest.fixture
+def phony_sender() -> bytes:
+    """Return the phony sender as a zipapp."""
+    store = io.BytesIO()
+    with zipfile.ZipFile(store, "w") as archive:
+        archive.writestr("__main__.py", PHONY_SENDER)
+    return store.getvalue()
