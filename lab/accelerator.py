@@ -29,6 +29,8 @@ KVM_DEVICE = Path("/dev/kvm")
 # A host with real KVM boots the probe in 1 to 2 s; anything slower is no gain over emulation.
 PROBE_DEADLINE = 10.0
 MARKER = "ferry-probe-reached-user-space"
+# Debian's busybox-static.
+STATIC_SHELL = Path("/bin/busybox")
 # The smallest of Debian's kernels that has a driver for the serial console built in.
 PROBE_KERNEL_PACKAGE = "linux-image-cloud-amd64"
 
@@ -67,7 +69,7 @@ def cpu_has_virtualization(cpuinfo: str) -> bool:
 async def boots(acceleration: Acceleration, kernel: Path, *, deadline: float) -> bool:
     """Whether a Linux with this kernel reaches user space within `deadline` seconds."""
     initramfs = kernel.with_name("probe.cpio")
-    initramfs.write_bytes(_probe_initramfs())
+    initramfs.write_bytes(probe_initramfs(STATIC_SHELL.read_bytes()))
     try:
         console = await asyncio.wait_for(
             run_aside(*_probe_command(acceleration, kernel, initramfs)), deadline
@@ -89,6 +91,19 @@ def fetch_probe_kernel(place: Path) -> Path:
     return next((place / "boot").glob("vmlinuz-*"))
 
 
+def probe_initramfs(busybox: bytes) -> bytes:
+    """An initramfs whose init writes the marker to the console and ends: busybox as /bin/sh."""
+    init = f"#!/bin/sh\necho {MARKER}\n".encode()
+    files = [
+        ("bin", 0o040755, b""),
+        ("dev", 0o040755, b""),
+        ("bin/sh", 0o100755, busybox),
+        ("init", 0o100755, init),
+        ("TRAILER!!!", 0, b""),
+    ]
+    return b"".join(_cpio_entry(name, mode, content) for name, mode, content in files)
+
+
 def _probe_command(acceleration: Acceleration, kernel: Path, initramfs: Path) -> Sequence[str]:
     cpu = "host" if acceleration is Acceleration.KVM else "max"
     return [
@@ -100,20 +115,6 @@ def _probe_command(acceleration: Acceleration, kernel: Path, initramfs: Path) ->
         *("-append", "console=ttyS0 panic=-1"),
         *("-serial", "stdio"),
     ]
-
-
-def _probe_initramfs() -> bytes:
-    """An initramfs whose init writes the marker to the console and ends: busybox as /bin/sh."""
-    init = f"#!/bin/sh\necho {MARKER}\n".encode()
-    busybox = Path("/bin/busybox").read_bytes()
-    files = [
-        ("bin", 0o040755, b""),
-        ("dev", 0o040755, b""),
-        ("bin/sh", 0o100755, busybox),
-        ("init", 0o100755, init),
-        ("TRAILER!!!", 0, b""),
-    ]
-    return b"".join(_cpio_entry(name, mode, content) for name, mode, content in files)
 
 
 def _cpio_entry(name: str, mode: int, content: bytes) -> bytes:
