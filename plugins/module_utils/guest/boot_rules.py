@@ -5,17 +5,18 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Sequence
 
 from . import grub
 from .changes import EditFile, RebuildInitramfs, RunInGuest
-from .device_names import is_unstable, stable_name
+from .device_names import find_file_system, is_unstable, stable_name
 from .facts import VIRTIO_DRIVERS, GuestFacts, Kernel
 from .inspection import GRUB_DEFAULTS, GRUB_MENU, INITRAMFS_MODULES
 from .rules import Finding, Note, Options, Results
 
 _CONSOLE = "console=tty0 console=ttyS0,115200"
 _SERIAL = re.compile(r"\bconsole=ttyS0\b")
+_ROOT = re.compile(r"(?:^|\s)root=(\S+)")
 _WHY_NAME = "the root is found by UUID whatever the disk is called"
 _WHY_CONSOLE = "a serial console was asked for"
 
@@ -36,17 +37,25 @@ def grub_sources(facts: GuestFacts, options: Options) -> Results:
 def grub_menu(facts: GuestFacts, options: Options) -> Results:
     """The menu that boots has been made anew by the guest's own tool if it names disks unstably."""
     menu = facts.files.get(GRUB_MENU, "")
-    unstable = [device for device in grub.device_words(menu) if is_unstable(device)]
-    for device in sorted(set(unstable)):
+    unstable = {device for device in grub.device_words(menu) if is_unstable(device)}
+    for device in sorted(unstable):
         if _stable(device, facts) is None:
             yield Finding(
                 f"{GRUB_MENU} names {device}, which is on none of the given disks or has no UUID."
                 " Give that disk too."
             )
-    arguments = [line.arguments for line in grub.kernel_lines(menu)]
-    wants_console = options.serial_console and not any(_SERIAL.search(each) for each in arguments)
-    if unstable or wants_console:
-        yield RunInGuest(("update-grub",), _WHY_NAME if unstable else _WHY_CONSOLE)
+    lines = grub.kernel_lines(menu)
+    wants_console = options.serial_console and not any(_SERIAL.search(x.arguments) for x in lines)
+    if unstable or not _finds_root(lines, facts):
+        yield RunInGuest(("update-grub",), _WHY_NAME)
+    elif wants_console:
+        yield RunInGuest(("update-grub",), _WHY_CONSOLE)
+
+
+def _finds_root(lines: Sequence[grub.MenuLine], facts: GuestFacts) -> bool:
+    """Return whether the first entry, which boots by default, names the guest's root."""
+    words = _ROOT.findall(lines[0].arguments) if lines else []
+    return bool(words) and find_file_system(words[-1], facts.file_systems) == facts.root
 
 
 def initramfs(facts: GuestFacts, _options: Options) -> Results:

@@ -117,10 +117,10 @@ def clear_stores(stage: str) -> None:
 
 
 def forget(stage: str) -> None:
-    """No record and no store is left: nothing of an earlier preparation will be finished."""
-    record = os.path.join(stage, _RECORD)
-    if os.path.exists(record):
-        os.unlink(record)
+    """No decided preparation and no store is left that a later run could finish."""
+    record = read_record(stage)
+    if record and record.state == COMMITTED:
+        os.unlink(os.path.join(stage, _RECORD))
         _flush_folder(stage)
     clear_stores(stage)
 

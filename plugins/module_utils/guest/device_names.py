@@ -15,8 +15,9 @@ from .facts import FileSystem
 
 # Names that the kernel gives by the order in which it finds disks.
 _KERNEL_NAME = re.compile(r"/dev/((?:sd|hd|vd|xvd)[a-z]+)(\d*)$|/dev/(nvme\d+n\d+)(?:p(\d+))?$")
+# The last kind is the worker's own: a tool of the guest that writes it down has seen an overlay.
 _UNSTABLE = re.compile(
-    r"/dev/(?:(?:sd|hd|vd|xvd)[a-z]+\d*|nvme\d+n\d+(?:p\d+)?|disk/by-(?:id|path)/.+)$"
+    r"/dev/(?:(?:sd|hd|vd|xvd)[a-z]+\d*|nvme\d+n\d+(?:p\d+)?|disk/by-(?:id|path)/.+|mapper/ov-\d.*)$"
 )
 _DISK_LINKS = {"uuid": "UUID", "label": "LABEL", "partuuid": "PARTUUID"}
 

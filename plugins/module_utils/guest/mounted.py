@@ -103,7 +103,7 @@ def mount_guest(file_systems: Sequence[FileSystem], stage: str) -> Iterator[Moun
             where = tree.host_path(path)
             _mount(file_system, where)
             mounts.callback(syscalls.unmount, where)
-        for where in _mount_kernel_trees(tree, stage):
+        for where in _mount_kernel_trees(tree, stage, file_systems):
             mounts.callback(syscalls.unmount, where)
         yield MountedGuest(tree, root)
 
@@ -113,8 +113,10 @@ def _find_root(file_systems: Sequence[FileSystem], tree: GuestTree) -> FileSyste
     for each in file_systems:
         if each.kind not in MOUNTABLE:
             continue
-        _check(each)
-        syscalls.mount(each.device, tree.root, each.kind, flags=syscalls.MS_NOATIME)
+        # Only looked at: what is not the guest's system shall not change by a byte.
+        syscalls.mount(
+            each.device, tree.root, each.kind, flags=syscalls.MS_RDONLY, data=_look(each)
+        )
         try:
             if tree.has("/etc/fstab") and tree.has("/etc/os-release"):
                 found.append(each)
@@ -133,6 +135,11 @@ def _find_root(file_systems: Sequence[FileSystem], tree: GuestTree) -> FileSyste
     raise PlanError([reason])
 
 
+def _look(file_system: FileSystem) -> str:
+    """Return the option that keeps a read-only mount from replaying the journal."""
+    return "norecovery" if file_system.kind == "xfs" else "noload"
+
+
 def _check(file_system: FileSystem) -> None:
     """The file system is whole: its journal is replayed, small damage mended. XFS does it on mount."""
     if file_system.kind != "xfs":
@@ -141,6 +148,7 @@ def _check(file_system: FileSystem) -> None:
 
 
 def _mount(file_system: FileSystem, where: str) -> None:
+    _check(file_system)
     # Without barriers: until the record is written nothing here need survive a crash.
     data = "barrier=0" if file_system.kind != "xfs" else ""
     syscalls.mount(
@@ -160,12 +168,15 @@ def _system_mounts(
                 yield path, found
 
 
-def _mount_kernel_trees(tree: GuestTree, stage: str) -> Iterator[str]:
+def _mount_kernel_trees(
+    tree: GuestTree, stage: str, file_systems: Sequence[FileSystem]
+) -> Iterator[str]:
     """Mount what programs expect to find; yield each mounted path, inner ones last."""
     dev, run_folder, sys = (tree.host_path(path) for path in ("/dev", "/run", "/sys"))
     syscalls.mount("dev", dev, "tmpfs", flags=syscalls.MS_NOSUID, data="mode=755,size=1m")
     yield dev
     _fill_dev(dev)
+    _link_disks(dev, file_systems)
     syscalls.mount("sysfs", sys, "sysfs", flags=syscalls.MS_RDONLY)
     yield sys
     syscalls.mount("run", run_folder, "tmpfs", flags=syscalls.MS_NOSUID, data="mode=755,size=16m")
@@ -191,3 +202,13 @@ def _fill_dev(dev: str) -> None:
         if name.startswith("ov-"):
             number = os.stat(os.path.join(MAPPER, name)).st_rdev
             os.mknod(os.path.join(dev, "mapper", name), stat.S_IFBLK | 0o600, number)
+
+
+def _link_disks(dev: str, file_systems: Sequence[FileSystem]) -> None:
+    """Make udev's links: grub-mkconfig writes root=UUID= only if it sees the link to that UUID."""
+    for each in file_systems:
+        for folder, value in (("by-uuid", each.uuid), ("by-partuuid", each.partition_uuid)):
+            place = os.path.join(dev, "disk", folder)
+            os.makedirs(place, exist_ok=True)
+            if value and not os.path.lexists(os.path.join(place, value)):
+                os.symlink(each.device, os.path.join(place, value))
