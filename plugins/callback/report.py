@@ -26,7 +26,7 @@ requirements:
 options:
   report_file:
     description: Path of the JSON report. Empty, none is written.
-    type: path
+    type: str
     default: ""
     env:
       - name: FERRY_REPORT_FILE
@@ -53,20 +53,20 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
         """Note when the task began on this host."""
-        self._started[host.get_name(), task._uuid] = time.monotonic()  # noqa: SLF001 - no public name
+        self._started[host.get_name(), task._uuid] = time.monotonic()
 
     def v2_runner_on_ok(self, result: Any) -> None:
         """Count the task's time, and keep what a sync returned."""
         self._count(result)
-        replication = result._result.get("replication")  # noqa: SLF001 - no public name before 2.19
-        if result._task.action == REPLICATE and replication:  # noqa: SLF001
+        replication = result._result.get("replication")
+        if result._task.action == REPLICATE and replication:
             self._workload(result)["replication"] = replication
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """Count the task's time, and keep where the workload failed."""
         self._count(result)
         if not ignore_errors:
-            self._workload(result)["failed_step"] = _step_of(result._task)  # noqa: SLF001
+            self._workload(result)["failed_step"] = _step_of(result._task)
 
     def v2_playbook_on_stats(self, stats: Any) -> None:  # noqa: ARG002 - the callback's signature
         """Print the report, and write it where the operator asked for it."""
@@ -79,15 +79,15 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
             Path(report_file).write_text(json.dumps(syncs, indent=2) + "\n", encoding="utf-8")
 
     def _count(self, result: Any) -> None:
-        key = result._host.get_name(), result._task._uuid  # noqa: SLF001
-        step = _step_of(result._task)  # noqa: SLF001
+        key = result._host.get_name(), result._task._uuid
+        step = _step_of(result._task)
         started = self._started.pop(key, None)
         if step and started is not None:
             steps = self._workload(result)["steps"]
             steps[step] = round(steps.get(step, 0.0) + time.monotonic() - started, 1)
 
     def _workload(self, result: Any) -> dict[str, Any]:
-        return self._workloads.setdefault(result._host.get_name(), {"steps": {}})  # noqa: SLF001
+        return self._workloads.setdefault(result._host.get_name(), {"steps": {}})
 
 
 def _step_of(task: Any) -> str:
