@@ -29,13 +29,14 @@ RECIPE = Path(__file__).parent
 # Half of it is used; the rest is for what a migration installs, and it reads as zero.
 ROOT_DISK_SIZE = 1024 * MIB
 ROOT_DISK = "root.raw"
+SCRATCH = "building-"
 
 
-def base_key() -> str:
-    """Return the key of the base that the code in this directory builds: 16 hexadecimal digits."""
+def base_key(recipe: Path = RECIPE) -> str:
+    """Return the key of the base that the files of `recipe` build: 16 hexadecimal digits."""
     digest = hashlib.sha256()
-    for file in sorted(each for each in RECIPE.rglob("*") if _is_recipe(each)):
-        name = str(file.relative_to(RECIPE)).encode()
+    for file in sorted(each for each in recipe.rglob("*") if _is_recipe(each)):
+        name = str(file.relative_to(recipe)).encode()
         content = file.read_bytes()
         digest.update(b"%d %d %s\n" % (len(name), len(content), name) + content)
     return digest.hexdigest()[:16]
@@ -58,23 +59,25 @@ def ensure_base(cache: Path) -> Path:
 
 def _build(base: Path) -> None:
     started = time.monotonic()
-    log.info("Building the source servers' base %s (about a minute)", base)
-    scratch = Path(tempfile.mkdtemp(prefix="building-", dir=base.parent))
-    try:
-        tree = scratch / "tree"
+    log.info("Building the source servers' base in %s (about a minute)", base)
+    for killed in base.parent.glob(f"{SCRATCH}*"):
+        shutil.rmtree(killed)
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=base.parent) as scratch:
+        tree, made = Path(scratch, "tree"), Path(scratch, "base")
         build_tree(tree)
-        root_uuid = str(uuid.uuid4())
-        add_boot_files(tree, root_uuid)
-        make_partitioned(scratch / ROOT_DISK, ROOT_DISK_SIZE)
-        fill_with_ext4(scratch / ROOT_DISK, tree, root_uuid)
-        write_boot_code(scratch / ROOT_DISK, tree)
-        (scratch / "packages.txt").write_text(inside(tree, "dpkg-query", "--show"))
-        shutil.rmtree(tree)
-        scratch.rename(base)
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
+        made.mkdir()
+        (made / "packages.txt").write_text(inside(tree, "dpkg-query", "--show"))
+        _make_disk(made / ROOT_DISK, tree)
+        made.rename(base)
     log.info("Built the base in %.0f s", time.monotonic() - started)
+
+
+def _make_disk(disk: Path, tree: Path) -> None:
+    root_uuid = str(uuid.uuid4())
+    add_boot_files(tree, root_uuid)
+    make_partitioned(disk, ROOT_DISK_SIZE)
+    fill_with_ext4(disk, tree, root_uuid)
+    write_boot_code(disk, tree)
 
 
 @contextmanager

@@ -38,8 +38,8 @@ PACKAGES = (
     "usr-is-merged",
 )
 
-# Timers that would write to a disk under comparison, and consoles that nobody looks at: each costs
-# an emulated boot a second, and none is what this server is for.
+# Timers that would write to a disk under comparison; consoles, mounts and modules that nobody here
+# uses. Each of the latter costs an emulated boot up to a second, and a boot is what tests wait for.
 MASKED_UNITS = (
     "apt-daily.timer",
     "apt-daily-upgrade.timer",
@@ -47,10 +47,26 @@ MASKED_UNITS = (
     "e2scrub_all.timer",
     "e2scrub_reap.service",
     "fstrim.timer",
-    "getty@tty1.service",
-    "getty-static.service",
-    "systemd-pstore.service",
     "systemd-tmpfiles-clean.timer",
+    "getty-static.service",
+    "getty@tty1.service",
+    "dev-hugepages.mount",
+    "dev-mqueue.mount",
+    "proc-sys-fs-binfmt_misc.automount",
+    "sys-fs-fuse-connections.mount",
+    "sys-kernel-config.mount",
+    "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount",
+    "modprobe@configfs.service",
+    "modprobe@dm_mod.service",
+    "modprobe@drm.service",
+    "modprobe@efi_pstore.service",
+    "modprobe@fuse.service",
+    "modprobe@loop.service",
+    "systemd-binfmt.service",
+    "systemd-pstore.service",
+    "systemd-update-utmp.service",
+    "systemd-update-utmp-runlevel.service",
 )
 
 # Not in the tree: each server gets its own (`source.py`), and debugfs writes only new files.

@@ -51,7 +51,7 @@ def read_reports(console: str) -> list[BootReport]:
 
 def _read_report(part: str) -> BootReport:
     # A machine that was stopped in its report began another one: the last one counts.
-    text = part[part.rindex("FERRY-BOOT") :]
+    text = part[max(part.rfind("FERRY-BOOT"), 0) :]
     host, root, driver, failed_count = _only(_BOOT, text)
     failed_units = tuple(_FAILED.findall(text))
     if len(failed_units) != int(failed_count):

@@ -133,22 +133,24 @@ class _Identity:
 
 
 def _make(identity: _Identity, directory: Path, base: Path) -> None:
-    """The directory holds the server's disks and keys; an older server in it is gone."""
+    """The directory holds the server's disks and keys; an older server in it is gone.
+
+    Killed at any moment it leaves the old server, none, or the new one, and never half of one.
+    """
     directory.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f"making-{identity.name}-", dir=directory.parent))
-    try:
-        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(scratch / HOST_KEY))
-        _make_root_disk(identity, scratch, base / ROOT_DISK)
-        _make_data_disk(identity.name, scratch / DATA_DISK)
-        _add_overlay(scratch / "sda.qcow2", ROOT_DISK)
-        _add_overlay(scratch / "sdb.qcow2", DATA_DISK)
-        (scratch / RECORD).write_text(json.dumps(asdict(identity), indent=2))
+    with tempfile.TemporaryDirectory(prefix="making-", dir=directory.parent) as scratch:
+        # The disk holds the server's private key: nobody else looks into the directory.
+        made = Path(scratch, "server")
+        made.mkdir(mode=0o700)
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(made / HOST_KEY))
+        _make_root_disk(identity, made, base / ROOT_DISK)
+        _make_data_disk(identity.name, made / DATA_DISK)
+        _add_overlay(made / "sda.qcow2", ROOT_DISK)
+        _add_overlay(made / "sdb.qcow2", DATA_DISK)
+        (made / RECORD).write_text(json.dumps(asdict(identity), indent=2))
         if directory.exists():
             shutil.rmtree(directory)
-        scratch.rename(directory)
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
+        made.rename(directory)
 
 
 def _make_root_disk(identity: _Identity, directory: Path, base: Path) -> None:
