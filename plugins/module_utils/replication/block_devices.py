@@ -1,0 +1,118 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What Linux knows of a server's disks. Reads /sys and /proc only. PRIVATE. Python 3.6."""
+
+import os
+import re
+from typing import Any, Dict, List, NamedTuple, Optional
+
+# Not disks that a server keeps its data on: memory, loops, optical drives, floppies, and what is made of
+# other disks. MAJOR names, as /sys/block shows them.
+_NOT_DISKS = re.compile(r"^(ram|loop|zram|sr|fd|dm-|md|nbd)\d*")
+
+# linux/Documentation/ABI: sizes in /sys/block are in units of 512 bytes whatever the sector size is.
+_SYS_SECTOR = 512
+
+
+class _Mount(NamedTuple):
+    place: str
+    is_writable: bool
+
+
+def list_disks(sys: str = "/sys", proc: str = "/proc") -> List[Dict[str, Any]]:
+    """Return the server's disks by name, each with its size in bytes and where it is mounted."""
+    block = os.path.join(sys, "block")
+    names = sorted(name for name in os.listdir(block) if not _NOT_DISKS.match(name))
+    mounts = _mounts(proc)
+    return [disk for disk in (_describe(block, name, mounts) for name in names) if disk["size"]]
+
+
+def writable_mounts(path: str, sys: str = "/sys", proc: str = "/proc") -> List[str]:
+    """Return where the disk at `path`, or anything made of it, is mounted for writing."""
+    block, mounts = os.path.join(sys, "block"), _mounts(proc)
+    devices = _devices(block, os.path.basename(os.path.realpath(path)))
+    return sorted(
+        mount.place for number in devices for mount in mounts.get(number, []) if mount.is_writable
+    )
+
+
+def _describe(block: str, name: str, mounts: Dict[str, List[_Mount]]) -> Dict[str, Any]:
+    path = os.path.join(block, name)
+    return {
+        "name": name,
+        "path": "/dev/" + name.replace("!", "/"),
+        "size": int(_read(path, "size") or 0) * _SYS_SECTOR,
+        "serial": _serial(path),
+        "unit": _unit(path),
+        "sector_size": int(_read(path, "queue/logical_block_size") or _SYS_SECTOR),
+        "removable": _read(path, "removable") == "1",
+        "mounted": sorted(
+            mount.place for number in _devices(block, name) for mount in mounts.get(number, [])
+        ),
+    }
+
+
+def _serial(path: str) -> Optional[str]:
+    """NVMe and virtio tell it in a file; SCSI in page 0x80, behind a header of 4 bytes (SPC-4, 7.8.15)."""
+    for place in ("serial", "device/serial"):
+        serial = _read(path, place)
+        if serial:
+            return serial
+    try:
+        with open(os.path.join(path, "device/vpd_pg80"), "rb") as stream:
+            page = stream.read()
+    except OSError:
+        return None
+    return page[4:].decode("ascii", "replace").strip("\0 ") or None
+
+
+def _unit(path: str) -> Optional[str]:
+    """Return the SCSI address, host:channel:target:lun, or None for other disks."""
+    address = os.path.basename(os.path.realpath(os.path.join(path, "device")))
+    return address if re.match(r"^\d+:\d+:\d+:\d+$", address) else None
+
+
+def _devices(block: str, name: str) -> List[str]:
+    """Return the numbers of a disk, its partitions and all that is made of them: LVM, RAID, crypt."""
+    found: List[str] = []
+    waiting = [os.path.join(block, name)]
+    while waiting:
+        path = waiting.pop()
+        number = _read(path, "dev")
+        if number is None or number in found:
+            continue
+        found.append(number)
+        waiting += [
+            os.path.join(path, entry)
+            for entry in os.listdir(path)
+            if os.path.exists(os.path.join(path, entry, "partition"))
+        ]
+        holders = os.path.join(path, "holders")
+        if os.path.isdir(holders):
+            waiting += [os.path.join(block, holder) for holder in os.listdir(holders)]
+    return found
+
+
+def _mounts(proc: str) -> Dict[str, List[_Mount]]:
+    """Return mounts by device number. The fields are those of mountinfo in proc(5)."""
+    mounts: Dict[str, List[_Mount]] = {}
+    with open(os.path.join(proc, "self/mountinfo")) as stream:
+        for line in stream:
+            own, _, super_block = line.partition(" - ")
+            number, place = own.split()[2], _unescape(own.split()[4])
+            # A read-only bind mount of a writable file system does not stop others from writing.
+            is_writable = "rw" in super_block.split()[2].split(",")
+            mounts.setdefault(number, []).append(_Mount(place, is_writable))
+    return mounts
+
+
+def _unescape(place: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), place)
+
+
+def _read(path: str, name: str) -> Optional[str]:
+    try:
+        with open(os.path.join(path, name)) as stream:
+            return stream.read().strip()
+    except OSError:
+        return None

@@ -1,0 +1,72 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The sender as one file that any Python from 3.6 on can run. PRIVATE; the controller's side."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+
+# All that a sender is made of, under plugins/module_utils. These files run on Python 3.6.
+SENDER_FILES = (
+    "errors.py",
+    "units.py",
+    "replication/answers.py",
+    "replication/block_devices.py",
+    "replication/channel.py",
+    "replication/codecs.py",
+    "replication/connection.py",
+    "replication/daemon.py",
+    "replication/digests.py",
+    "replication/disks.py",
+    "replication/errors.py",
+    "replication/export.py",
+    "replication/geometry.py",
+    "replication/ioctls.py",
+    "replication/ledger.py",
+    "replication/limits.py",
+    "replication/messages.py",
+    "replication/readahead.py",
+    "replication/requests.py",
+    "replication/sender_main.py",
+    "replication/server.py",
+    "replication/source.py",
+    "replication/state.py",
+    "replication/tls.py",
+    "replication/wire.py",
+)
+
+_PACKAGE = "ferry"
+
+_MAIN = """\
+import sys
+
+from ferry.replication.sender_main import main
+
+sys.exit(main(sys.argv[1:]))
+"""
+
+# The oldest time that a zip archive can tell: the same files make the same bytes at any time.
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def build_sender() -> bytes:
+    """Return the sender as a zipapp: `python3 sender.pyz list`. The same files give the same bytes."""
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as bundle:
+        _add(bundle, "__main__.py", _MAIN.encode())
+        _add(bundle, f"{_PACKAGE}/__init__.py", b"")
+        _add(bundle, f"{_PACKAGE}/replication/__init__.py", b"")
+        for name in SENDER_FILES:
+            with open(os.path.join(root, name), "rb") as stream:
+                _add(bundle, f"{_PACKAGE}/{name}", stream.read())
+    return archive.getvalue()
+
+
+def _add(bundle: zipfile.ZipFile, name: str, content: bytes) -> None:
+    entry = zipfile.ZipInfo(name, _EPOCH)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.external_attr = 0o644 << 16
+    bundle.writestr(entry, content)

@@ -1,0 +1,215 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""A connection on a socket: frames and payloads in and out, signs of life, no dead wait.
+
+PRIVATE to the collection. The only file that sends and receives. One thread owns a channel; an SSL
+object must never be in a send and a receive of two threads at once. The thread waits with `poll`:
+
+* while a send is blocked it takes in what the peer asks, as far as the receive buffer has room. All
+  that a peer may ask unanswered fits, so a peer that is itself blocked in a send gets free, however
+  small the buffers of the sockets are;
+* after ALIVE_INTERVAL of silence it says `Alive`, after LOST_AFTER of hearing nothing it gives up.
+
+Python 3.6.
+"""
+
+import contextlib
+import os
+import select
+import socket
+import ssl
+import time
+from typing import List, Optional, Union
+
+from ..errors import FerryError, from_dict
+from .connection import Connection
+from .errors import ConnectionLostError
+from .limits import ALIVE_INTERVAL, CHUNK, LOST_AFTER
+from .messages import Alive, Error, Frame, Goodbye
+from .state import State
+from .tls import refused
+
+# How long a wait lasts before signs of life and a wish to stop are looked at.
+TICK = 1.0
+
+
+class Channel:
+    """One end of a secured connection."""
+
+    def __init__(self, secured: ssl.SSLSocket, connection: Connection, run: str) -> None:
+        self.connection = connection
+        self.bytes_sent = 0
+        self.bytes_received = 0
+        self._socket = secured
+        self._run = run
+        self._woken, self._waker = os.pipe()
+        os.set_blocking(self._waker, False)
+        self._socket_only = select.poll()
+        self._socket_or_wake = select.poll()
+        self._socket_or_wake.register(self._woken, select.POLLIN)
+        self._scratch = memoryview(bytearray(CHUNK))
+        self._spoke = self._heard = time.monotonic()
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor, for questions about its queues."""
+        return self._socket.fileno()
+
+    def wake(self) -> None:
+        """End the owner's wait in `receive`; any thread may call this while the channel is open."""
+        with contextlib.suppress(BlockingIOError):  # The pipe is full of earlier calls.
+            os.write(self._waker, b"!")
+
+    def send(self, frame: Frame, payload: Union[bytes, memoryview] = b"") -> None:
+        """Send the frame and the payload that belongs to it. Raises ConnectionLostError."""
+        data = self.connection.send(frame)
+        self._send_all(data)
+        if payload:
+            self._send_all(payload)
+
+    def receive(self, wait: float) -> Optional[Frame]:
+        """Return the next frame, or None if none came within `wait` seconds or until `wake`.
+
+        `Alive` is kept here. An `Error` of the peer is raised as what it is. The payload of a `Data`
+        frame must be fetched by `read_payload` before the next frame.
+        """
+        deadline = time.monotonic() + wait
+        while True:
+            frame = self.connection.next_frame()
+            if isinstance(frame, Error):
+                raise _peer_error(frame, self.connection.peer.value)
+            if frame is not None and not isinstance(frame, Alive):
+                return frame
+            if frame is None and not self._read(self._scratch[: self.connection.bytes_wanted]):
+                left = deadline - time.monotonic()
+                if left <= 0 or self._await_wake(min(left, TICK)):
+                    return None
+
+    def read_payload(self, view: memoryview) -> None:
+        """Fill `view`, which is as long as the payload, without a copy in between."""
+        done = self.connection.take_payload(view)
+        while done < len(view):
+            count = self._read_into(view[done:])
+            if count:
+                self.connection.payload_passed(count)
+                done += count
+            else:
+                self._await(self._socket_only, select.POLLIN, TICK)
+
+    def tend(self) -> None:
+        """Say `Alive` if it is time; to be called whenever the owner waits for something else."""
+        if time.monotonic() - self._spoke >= ALIVE_INTERVAL and self.connection.state not in (
+            State.START,
+            State.CLOSED,
+        ):
+            self.send(Alive())
+
+    def leave(self, farewell: Union[Goodbye, Error]) -> None:
+        """Say the last frame if the peer still takes it, and close."""
+        try:
+            if self.connection.state is not State.CLOSED:
+                self.send(farewell)
+        except ConnectionLostError:
+            pass  # The peer is gone: it needs no farewell.
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close the socket; may be called again."""
+        if self._socket.fileno() >= 0:
+            self._socket.close()
+            os.close(self._woken)
+            os.close(self._waker)
+
+    def _read(self, view: memoryview) -> bool:
+        count = self._read_into(view)
+        self.connection.receive_data(view[:count])
+        return count > 0
+
+    def _read_into(self, view: memoryview) -> int:
+        """Return how many bytes came at once, 0 if none are there yet."""
+        try:
+            count = self._socket.recv_into(view)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return 0
+        except OSError as error:
+            raise self._lost(error) from error
+        if count == 0:
+            raise ConnectionLostError("The peer closed the connection without a word.")
+        self._heard = time.monotonic()
+        self.bytes_received += count
+        return count
+
+    def _send_all(self, data: Union[bytes, memoryview]) -> None:
+        rest = memoryview(data)
+        while rest:
+            try:
+                count = self._socket.send(rest)
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                self._wait_to_send()
+            except OSError as error:
+                raise self._lost(error) from error
+            else:
+                rest = rest[count:]
+                self.bytes_sent += count
+                self._spoke = time.monotonic()
+
+    def _wait_to_send(self) -> None:
+        room = 0 if self.connection.payload_left else self.connection.receive_room
+        if room and self._read(self._scratch[:room]):
+            return
+        events = select.POLLOUT | (select.POLLIN if room else 0)
+        self._await(self._socket_only, events, TICK)
+
+    def _await_wake(self, wait: float) -> bool:
+        """Wait for something to receive or for `wake`; return whether it was `wake`."""
+        ready = self._await(self._socket_or_wake, select.POLLIN, wait)
+        if self._woken not in ready:
+            return False
+        os.read(self._woken, 4096)
+        return True
+
+    def _await(self, poll: "select.poll", events: int, wait: float) -> List[int]:
+        """Wait; return the descriptors that are ready. Looks after signs of life."""
+        poll.register(self._socket.fileno(), events)
+        ready = [descriptor for descriptor, _ in poll.poll(max(1, int(wait * 1000)))]
+        if not ready:
+            self._check_silence()
+            if not events & select.POLLOUT:  # Else a frame is half sent: nothing may come between.
+                self.tend()
+        return ready
+
+    def _check_silence(self) -> None:
+        silence = time.monotonic() - self._heard
+        if silence > LOST_AFTER:
+            raise ConnectionLostError(
+                "Nothing was heard from the peer for {:.0f} s.".format(silence)
+            )
+
+    def _lost(self, error: OSError) -> FerryError:
+        """A refusal by TLS 1.3 arrives as an alert with the first read after our handshake."""
+        if isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):
+            return refused(self._run, error.reason)
+        return ConnectionLostError("The connection broke: {}.".format(error))
+
+
+def _peer_error(error: Error, peer: str) -> FerryError:
+    what = "The {} says: {}".format(peer, error.what)
+    return from_dict({"kind": error.kind, "what": what, "hint": error.hint})
+
+
+def dial(address: str, port: int, timeout: float) -> socket.socket:
+    """Return a connected TCP socket. Raises ConnectionLostError with what to look at."""
+    try:
+        connected = socket.create_connection((address, port), timeout)
+    except OSError as error:
+        raise ConnectionLostError(
+            "Cannot reach the source at {} port {}/TCP: {}.".format(address, port, error),
+            hint="The sender must be running there, and no firewall may stand in between.",
+        ) from error
+    prompt(connected)
+    return connected
+
+
+def prompt(connected: socket.socket) -> None:
+    """Send small frames at once: a request that waits for company costs a round trip."""
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

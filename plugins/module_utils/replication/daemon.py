@@ -1,0 +1,154 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Processes that outlive the command that started them, and are found again. PRIVATE. Python 3.6.
+
+A daemon holds a lock on a file in its directory; the file names its process. Whoever finds the lock
+taken knows that the process lives, and that the number in the file is its own and not a later one's.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import signal
+import time
+import traceback
+from typing import Callable, Optional
+
+from ..errors import InputError, PermanentError
+
+# From a polite signal to a hard one: a flush of a slow disk may take its time.
+GRACE = 30.0
+
+_POLL = 0.05
+
+
+class RunLock:
+    """The lock on a directory, held until the process and those it forked have ended."""
+
+    def __init__(self, directory: str, descriptor: int) -> None:
+        self.directory = directory
+        self._descriptor = descriptor
+
+    def name_holder(self, pid: int) -> None:
+        """Write down who holds the lock."""
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, "{}\n".format(pid).encode(), 0)
+
+    def close(self) -> None:
+        """Let go of it in this process; a fork may go on holding it."""
+        os.close(self._descriptor)
+
+
+def take_lock(directory: str) -> RunLock:
+    """Make the directory, for its owner only, and lock it. Raises InputError if another holds it."""
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    descriptor = os.open(_path(directory), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    if not _try_lock(descriptor):
+        os.close(descriptor)
+        raise InputError(
+            "Process {} is at work in {} already.".format(find_holder(directory), directory),
+            hint="Follow it, or stop it first.",
+        )
+    return RunLock(directory, descriptor)
+
+
+def find_holder(directory: str) -> Optional[int]:
+    """Return the process that holds the directory's lock, or None."""
+    try:
+        descriptor = os.open(_path(directory), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        if _try_lock(descriptor):
+            return None
+        content = os.read(descriptor, 32).split()
+        return int(content[0]) if content else None
+    finally:
+        os.close(descriptor)
+
+
+def stop_holder(directory: str) -> bool:
+    """End the process that holds the directory's lock; return whether there was one.
+
+    Asks by SIGTERM, insists by SIGKILL after GRACE. Returns when the lock is free.
+    """
+    pid = find_holder(directory)
+    if pid is None:
+        return False
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        _send(pid, number)
+        deadline = time.monotonic() + GRACE
+        while time.monotonic() < deadline:
+            if find_holder(directory) != pid:
+                return True
+            time.sleep(_POLL)
+    raise PermanentError("Process {} in {} cannot be ended.".format(pid, directory))
+
+
+def spawn(log_path: str, lock: RunLock, work: Callable[[], int]) -> int:
+    """Run `work` in a daemon and return its process id; its result is the daemon's exit code.
+
+    The daemon has a session of its own, no terminal and no standard streams but the log, so that
+    neither Ansible nor SSH waits for it. It begins only after the lock names it.
+    """
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _become_daemon(log_path, lock, work, writer)
+    os.close(writer)
+    os.waitpid(child, 0)
+    with os.fdopen(reader, "rb") as pipe:
+        answer = pipe.read()
+    if not answer:
+        raise PermanentError("The daemon in {} ended while it started.".format(lock.directory))
+    return int(answer)
+
+
+def _become_daemon(log_path: str, lock: RunLock, work: Callable[[], int], writer: int) -> None:
+    """Fork again, so that nobody has to wait for the daemon; never returns."""
+    code = 1
+    try:
+        os.setsid()
+        if os.fork() == 0:
+            _take_streams(log_path)
+            lock.name_holder(os.getpid())
+            os.write(writer, str(os.getpid()).encode())
+            os.close(writer)
+            code = work()
+        else:
+            code = 0
+    except BaseException:
+        traceback.print_exc()
+        raise
+    finally:
+        os._exit(code)  # Neither exit handlers nor the stack above belong to this process.
+
+
+def _take_streams(log_path: str) -> None:
+    os.chdir("/")
+    os.umask(0o077)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(nothing, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+
+
+def _send(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # It ended by itself meanwhile.
+        os.kill(pid, number)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno == errno.EWOULDBLOCK:
+            return False
+        raise
+    return True
+
+
+def _path(directory: str) -> str:
+    return os.path.join(directory, "lock")

@@ -1,0 +1,73 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a sender serves for one run: disks, and what its syncs were told. PRIVATE. Python 3.6."""
+
+import os
+import threading
+from typing import Callable, Dict, List, Mapping
+
+from ..errors import InputError
+from .digests import Hasher, Offer
+from .disks import Disk
+from .ledger import Ledger
+from .messages import View
+
+
+class Account:
+    """What one sync was answered about one disk, over all its connections."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.bytes_read = 0
+        self._lock = threading.Lock()
+
+    def count_read(self, length: int) -> None:
+        """Count bytes read from the disk for this sync."""
+        with self._lock:
+            self.bytes_read += length
+
+
+class Export:
+    """The disks of one run by name, and the accounts of its newest sync. Threads share it."""
+
+    def __init__(
+        self,
+        disks: Mapping[str, Callable[[], Disk]],
+        offers: List[Offer],
+        *,
+        view: View = View.MOVING,
+        settle: Callable[[], None] = os.sync,
+    ) -> None:
+        self.offers = offers
+        self.view = view
+        self._disks = disks
+        self._settle = settle
+        self._sync = b""
+        self._accounts: Dict[str, Account] = {}
+        self._lock = threading.Lock()
+
+    def open_disk(self, name: str) -> Disk:
+        """Return the run's disk of this name, opened for the caller. Raises InputError, DiskError."""
+        if name not in self._disks:
+            raise InputError(
+                "The run has no disk {!r}; it has {}.".format(name, ", ".join(sorted(self._disks)))
+            )
+        return self._disks[name]()
+
+    def begin(self, sync: bytes) -> None:
+        """Start the accounts of a sync anew, unless it is the one that is going on.
+
+        First the server's file systems write out what they hold back (`settle`): a sync carries all
+        that was written before it began.
+        """
+        with self._lock:
+            if sync != self._sync:
+                self._settle()
+                self._sync, self._accounts = sync, {}
+
+    def account(self, name: str, size: int, hasher: Hasher) -> Account:
+        """Return the account of a disk in the sync that was begun last."""
+        with self._lock:
+            if name not in self._accounts:
+                self._accounts[name] = Account(Ledger(size, hasher))
+            return self._accounts[name]

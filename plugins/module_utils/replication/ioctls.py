@@ -1,0 +1,55 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The Linux calls on disks and sockets that Python has no name for. PRIVATE to the collection.
+
+Numbers are those of x86-64 and arm64 (asm-generic). Python 3.6.
+"""
+
+import fcntl
+import struct
+
+# include/uapi/linux/fs.h
+_BLKROSET = 0x125D
+_BLKROGET = 0x125E
+_BLKFLSBUF = 0x1261
+_BLKSSZGET = 0x1268
+_BLKZEROOUT = 0x127F
+
+# include/uapi/linux/sockios.h: SIOCOUTQ is TIOCOUTQ.
+_SIOCOUTQ = 0x5411
+
+
+def _get_int(descriptor: int, request: int) -> int:
+    answer = fcntl.ioctl(descriptor, request, struct.pack("i", 0))
+    (value,) = struct.unpack("i", answer)
+    return int(value)
+
+
+def is_read_only(descriptor: int) -> bool:
+    """Tell whether the block layer refuses writes to this device."""
+    return bool(_get_int(descriptor, _BLKROGET))
+
+
+def set_read_only(descriptor: int, *, read_only: bool) -> None:
+    """Make the block layer refuse, or again permit, writes to this device, until the next boot."""
+    fcntl.ioctl(descriptor, _BLKROSET, struct.pack("i", read_only))
+
+
+def drop_buffers(descriptor: int) -> None:
+    """Write out and forget what the kernel caches of this block device."""
+    fcntl.ioctl(descriptor, _BLKFLSBUF)
+
+
+def logical_block_size(descriptor: int) -> int:
+    """Return the smallest unit that this block device reads and writes, in bytes."""
+    return _get_int(descriptor, _BLKSSZGET)
+
+
+def zero_out(descriptor: int, start: int, length: int) -> None:
+    """Make these bytes of a block device zero, by the device's own means where it has some."""
+    fcntl.ioctl(descriptor, _BLKZEROOUT, struct.pack("QQ", start, length))
+
+
+def unsent_bytes(descriptor: int) -> int:
+    """Return how much of a TCP socket's sent data the peer has not acknowledged yet."""
+    return _get_int(descriptor, _SIOCOUTQ)

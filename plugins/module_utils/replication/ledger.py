@@ -1,0 +1,57 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The account of one disk in one sync: the digest of every chunk that is settled. PRIVATE.
+
+Each end keeps one, shared by all its connections: the source notes what it answered, the target what
+it has. So the two roots agree even where the source's disk changes while it is read: each chunk counts
+as it was when it was answered. 16 bytes per chunk: 16 MiB for a disk of 1 TiB. Python 3.6.
+"""
+
+import threading
+from typing import List, Sequence
+
+from .digests import Hasher
+from .geometry import Span, chunk_count
+from .limits import CHUNK, DIGEST_SIZE
+
+NOTHING = bytes(DIGEST_SIZE)
+
+
+class Ledger:
+    """Chunk digests of a disk of `size` bytes. Threads may share it."""
+
+    def __init__(self, size: int, hasher: Hasher) -> None:
+        self.size = size
+        self.hasher = hasher
+        self._digests = bytearray(chunk_count(size) * DIGEST_SIZE)
+        self._lock = threading.Lock()
+
+    def note(self, chunk: int, digest: bytes) -> None:
+        """Account for a chunk; a later note replaces an earlier one."""
+        with self._lock:
+            self._digests[chunk * DIGEST_SIZE : (chunk + 1) * DIGEST_SIZE] = digest
+
+    def note_granules(self, chunk: int, granules: Sequence[bytes]) -> None:
+        """Account for a chunk by the digests of its granules."""
+        self.note(chunk, self.hasher.chunk(granules))
+
+    def forget(self, chunk: int) -> None:
+        """Take a chunk out of the account: it must be asked again."""
+        self.note(chunk, NOTHING)
+
+    def digests(self, span: Span) -> List[bytes]:
+        """Return the digests of the chunks of `span`; NOTHING where a chunk is not accounted for."""
+        first, last = span.start // CHUNK, chunk_count(span.end)
+        with self._lock:
+            piece = bytes(self._digests[first * DIGEST_SIZE : last * DIGEST_SIZE])
+        return [piece[at : at + DIGEST_SIZE] for at in range(0, len(piece), DIGEST_SIZE)]
+
+    def missing(self) -> List[int]:
+        """Return the chunks that are not accounted for, rising."""
+        everything = self.digests(Span(0, self.size))
+        return [chunk for chunk, digest in enumerate(everything) if digest == NOTHING]
+
+    def root(self) -> bytes:
+        """Return the root; it means something only once nothing is missing."""
+        with self._lock:
+            return self.hasher.root(self.size, bytes(self._digests))

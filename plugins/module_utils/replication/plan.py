@@ -1,0 +1,104 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a sync is asked to do, and what it reports. PRIVATE to the collection; the worker's side.
+
+Sizes in bytes, times in seconds. All of it goes to JSON and comes back (`dataclasses.asdict`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Mapping
+
+from .limits import PORT
+
+# More than this never helped on one link; the source's processor is the limit before.
+MOST_CONNECTIONS = 8
+
+
+@dataclass(frozen=True)
+class DiskPair:
+    """One disk of the source and the disk of the worker that becomes its copy."""
+
+    source: str  # The source's name of the disk, as the sender exports it: "sda".
+    target: str  # A path on the worker: "/dev/vdb".
+    size: int  # The source disk's size as it was planned; another size at the source is an error.
+
+
+@dataclass(frozen=True)
+class SyncPlan:
+    """One sync of one workload's disks."""
+
+    run: str
+    address: str
+    directory: str  # Holds key.pem and cert.pem; gets progress, result, log and lock.
+    peer_certificate: str  # The sender's, PEM.
+    disks: tuple[DiskPair, ...]
+    port: int = PORT
+    connections: int = 2
+    # The first sync zeroes what a target has beyond its source, and leaves the reading back to the
+    # next sync, which reads everything.
+    initial: bool = False
+    # The view that the source's export reported; the sender must say the same.
+    source_view: str = "moving"
+    # How long a sync without any progress goes on dialling a source that it had reached before.
+    patience: float = 600.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plan as plain data."""
+        return asdict(self)
+
+
+def plan_from_dict(plan: Mapping[str, Any]) -> SyncPlan:
+    """Return the plan that `as_dict` made plain."""
+    disks = tuple(DiskPair(**disk) for disk in plan["disks"])
+    return SyncPlan(**{**plan, "disks": disks})
+
+
+@dataclass(frozen=True)
+class SourceRead:
+    """Where the source's answers came from."""
+
+    read: int
+    indexed: int
+    sampled: int
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a sync proved about one disk: both ends hold this root, and how each end looked."""
+
+    root: str  # Hexadecimal.
+    algorithm: str
+    source_view: str
+    source_read: SourceRead
+    target_read: str  # "read_back" or "before_write"
+
+
+@dataclass(frozen=True)
+class DiskReport:
+    """One disk's sync in numbers."""
+
+    name: str
+    target: str
+    size: int
+    same: int
+    zero: int
+    data: int
+    sent: int  # Bytes that the source sent for it, frames and payloads, before TLS.
+    asked: int  # Bytes that the target sent for it.
+    repaired: int  # Chunks that were asked again, because what was read back or agreed was wrong.
+    claim: Claim
+
+
+@dataclass(frozen=True)
+class SyncReport:
+    """A whole sync that ended well."""
+
+    run: str
+    seconds: float
+    disks: tuple[DiskReport, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as plain data."""
+        return asdict(self)

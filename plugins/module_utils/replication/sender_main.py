@@ -1,0 +1,238 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The sender's command: `sender.pyz start|list|status|stop`. PRIVATE to the collection. Python 3.6.
+
+One JSON document on standard input, one line of JSON on standard output. Exit code 0, or 1 with
+{"error": {"kind", "what", "hint"}}. The key comes on standard input and stays in memory.
+
+    start   run, bind, port, directory, key, certificate, peer_certificate, disks, lease [, view]
+            -> pid, port, disks; answers when it listens
+    list    -> disks, python
+    status  directory [, renew] -> running, pid, run, port
+    stop    directory -> running: false; the directory is removed
+"""
+
+import json
+import logging
+import os
+import platform
+import re
+import shutil
+import signal
+import sys
+from functools import partial
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Sequence, Tuple
+
+from ..errors import FerryError, InputError
+from .block_devices import list_disks, writable_mounts
+from .daemon import RunLock, find_holder, spawn, stop_holder, take_lock
+from .digests import calibrate
+from .disks import PathDisk
+from .export import Export
+from .limits import PORT
+from .messages import View
+from .server import Lease, Server, listen
+from .tls import Identity, TlsEnd, source_end
+
+RUN_FILE = "run.json"
+LOG_FILE = "sender.log"
+LEASE_FILE = "lease"
+
+# A sender without a connection leaves after this, in seconds, if nobody renews its lease.
+LEASE = 1800.0
+
+
+def start(document: Mapping[str, Any]) -> Dict[str, Any]:
+    """Start a sender; it listens when this returns. What can be wrong is found out before."""
+    order = _read_order(document)
+    sizes = {name: _size(path) for name, path in order.disks.items()}
+    if order.view is View.STOPPED:
+        _check_stopped(order.disks)
+    end = source_end(order.run, order.identity)
+    lock = take_lock(order.directory)
+    try:
+        port, pid = _start_daemon(order, end, lock)
+    except FerryError:
+        shutil.rmtree(order.directory)
+        raise
+    finally:
+        lock.close()
+    disks = [
+        {"name": name, "path": path, "size": sizes[name]} for name, path in order.disks.items()
+    ]
+    return {"pid": pid, "port": port, "disks": disks}
+
+
+class _Order(NamedTuple):
+    """What `start` is asked to do."""
+
+    run: str
+    directory: str
+    bind: str
+    port: int
+    disks: Dict[str, str]
+    view: View
+    identity: Identity
+    lease: float
+
+
+def _read_order(document: Mapping[str, Any]) -> _Order:
+    texts = ("certificate", "key", "peer_certificate")
+    run = _required(document, "run")
+    if not re.match(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", run):
+        raise InputError("Run {!r} is no host name label: a-z, 0-9 and -.".format(run))
+    return _Order(
+        run,
+        _required(document, "directory"),
+        document.get("bind") or "",
+        int(document.get("port", PORT)),
+        {disk["name"]: disk["path"] for disk in _required(document, "disks")},
+        _view(document.get("view", View.MOVING.word)),
+        Identity(*(_required(document, text) for text in texts)),
+        float(document.get("lease") or LEASE),
+    )
+
+
+def _start_daemon(order: _Order, end: TlsEnd, lock: RunLock) -> Tuple[int, int]:
+    """Return port and process id of a sender that listens."""
+    _refuse_second(order)
+    listener = listen(order.bind, order.port)
+    port = int(listener.getsockname()[1])
+    lease = Lease(os.path.join(order.directory, LEASE_FILE), order.lease)
+    _write(lease.path, "")
+    _write(os.path.join(order.directory, RUN_FILE), json.dumps({"run": order.run, "port": port}))
+    disks = {name: partial(PathDisk, path) for name, path in order.disks.items()}
+    server = Server(listener, end, Export(disks, calibrate(), view=order.view), lease)
+    log_path = os.path.join(order.directory, LOG_FILE)
+    pid = spawn(log_path, lock, lambda: _serve(server, order.directory))
+    listener.close()
+    return port, pid
+
+
+def _serve(server: Server, directory: str) -> int:
+    """The daemon: serves until it is stopped or its lease ends, and leaves nothing."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: server.stop())
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    server.serve()
+    shutil.rmtree(directory, ignore_errors=True)
+    return 0
+
+
+def _refuse_second(order: _Order) -> None:
+    """One sender per port: name the run that has it. Senders lie side by side in one folder."""
+    parent = os.path.dirname(os.path.abspath(order.directory))
+    for name in os.listdir(parent):
+        directory = os.path.join(parent, name)
+        known, pid = _read_run(directory), find_holder(directory)
+        if known and pid and order.port == known["port"]:
+            raise InputError(
+                "Port {}/TCP belongs to the sender of run {} (process {}).".format(
+                    order.port, known["run"], pid
+                ),
+                hint="Wait for that run to end, or stop its sender in {}.".format(directory),
+            )
+
+
+def list_command(_document: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return the disks of this server and the Python that would read them."""
+    return {"disks": list_disks(), "python": platform.python_version()}
+
+
+def status(document: Mapping[str, Any]) -> Dict[str, Any]:
+    """Tell whether the directory's sender lives; asking renews its lease."""
+    directory = _required(document, "directory")
+    pid = find_holder(directory)
+    if pid is None:
+        return {"running": False}
+    os.utime(os.path.join(directory, LEASE_FILE))
+    return dict(_read_run(directory), running=True, pid=pid)
+
+
+def stop(document: Mapping[str, Any]) -> Dict[str, Any]:
+    """End the directory's sender and remove the directory; nothing is left either way."""
+    directory = _required(document, "directory")
+    was_running = stop_holder(directory)
+    shutil.rmtree(directory, ignore_errors=True)
+    return {"running": False, "stopped": was_running}
+
+
+COMMANDS: Dict[str, Callable[[Mapping[str, Any]], Dict[str, Any]]] = {
+    "start": start,
+    "list": list_command,
+    "status": status,
+    "stop": stop,
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; see the file's head. Returns the exit code."""
+    try:
+        if len(arguments) != 1 or arguments[0] not in COMMANDS:
+            raise InputError("Usage: sender.pyz {}".format("|".join(COMMANDS)))
+        answer = COMMANDS[arguments[0]](_read_document())
+    except FerryError as error:
+        print(json.dumps({"error": error.as_dict()}))
+        return 1
+    print(json.dumps(answer))
+    return 0
+
+
+def _read_document() -> Mapping[str, Any]:
+    text = sys.stdin.read()
+    try:
+        document = json.loads(text or "{}")
+    except ValueError as error:
+        raise InputError("Standard input is no JSON document: {}.".format(error)) from error
+    if not isinstance(document, dict):
+        raise InputError("Standard input must be one JSON object.")
+    return document
+
+
+def _required(document: Mapping[str, Any], name: str) -> Any:
+    if not document.get(name):
+        raise InputError("The document lacks {!r}.".format(name))
+    return document[name]
+
+
+def _view(word: str) -> View:
+    for view in View:
+        if view.word == word:
+            return view
+    raise InputError("There is no source view {!r}.".format(word))
+
+
+def _check_stopped(disks: Mapping[str, str]) -> None:
+    """Nobody is believed to have stopped the source whose file systems can still be written."""
+    for name, path in disks.items():
+        places = writable_mounts(path)
+        if places:
+            raise InputError(
+                "Disk {} cannot count as stopped: {} can be written.".format(
+                    name, ", ".join(places)
+                ),
+                hint="Remount its file systems read-only first.",
+            )
+
+
+def _size(path: str) -> int:
+    """Open the disk as a sync will, and close it: what cannot be read is found out at the start."""
+    disk = PathDisk(path)
+    disk.close()
+    return disk.size
+
+
+def _read_run(directory: str) -> Dict[str, Any]:
+    try:
+        with open(os.path.join(directory, RUN_FILE)) as stream:
+            return dict(json.load(stream))
+    except (OSError, ValueError):
+        return {}
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w") as stream:
+        stream.write(text)

@@ -1,0 +1,247 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The sync of one disk: ask for what is missing until both ends agree on its root. PRIVATE.
+
+missing chunks -> connections -> flush, read back -> roots equal? -- yes -> claim
+      ^                                |                  | no
+      |_________ not as written _______|                  |
+      |_________ differing chunk digests, recalled _______|
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+import threading
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from typing import Iterator
+
+from ..errors import FerryError, InputError, RestartSyncError, TransientError
+from ..units import show_exact_size
+from .channel import Channel
+from .dialer import Dialer, Patience
+from .digests import ZERO_CHUNK, Hasher, is_zero
+from .disks import aligned_buffer
+from .errors import DamagedDataError, RemoteProtocolError, StoppedError
+from .geometry import Span, chunk_span, split
+from .job import DiskJob
+from .ledger import Ledger
+from .limits import CHUNK, GRANULE
+from .messages import DiskInfo, EndOfDisk, Error, Goodbye, Recall, Recorded, Root
+from .plan import Claim, DiskPair, DiskReport, SourceRead, SyncPlan
+from .progress import DiskProgress
+from .settler import Settler
+from .target import TargetSession
+from .target_disks import TargetDisk
+from .wire import SYNC_ID_SIZE
+from .worklist import WorkList
+
+log = logging.getLogger(__name__)
+
+# Rounds of asking; the second mends what a damaged write, a restarted source or an answer on a lost
+# connection left, a third should not be needed. A difference that stays is not the network's.
+ROUNDS = 4
+
+
+class DiskSync:
+    """One disk of a plan. `run` is called once."""
+
+    def __init__(
+        self,
+        plan: SyncPlan,
+        dialer: Dialer,
+        disk: TargetDisk,
+        progress: DiskProgress,
+        *,
+        pair: DiskPair,
+        stop: threading.Event,
+    ) -> None:
+        self._plan = plan
+        self._dialer = dialer
+        self._disk = disk
+        self._progress = progress
+        self._pair = pair
+        self._stop = stop
+        self._sync = secrets.token_bytes(SYNC_ID_SIZE)
+        self._repaired = 0
+
+    def run(self) -> DiskReport:
+        """Make the target equal to the source, as far as the source holds still; return the proof."""
+        self._check_source()
+        hasher = Hasher(self._dialer.algorithm)
+        if self._plan.initial:
+            zero_tail(self._disk, self._pair.size)
+        ledger = Ledger(self._pair.size, hasher)
+        settler = Settler(self._disk, hasher, read_back=not self._plan.initial)
+        try:
+            root = self._rounds(ledger, settler)
+        finally:
+            settler.close()
+        return self._report(root, hasher, settler)
+
+    def _check_source(self) -> None:
+        with self._open_channel() as (_, info):
+            pair = self._pair
+            if info.size != pair.size:
+                raise InputError(
+                    f"Disk {pair.source} of the source has {show_exact_size(info.size)}, "
+                    f"but the plan says {show_exact_size(pair.size)}.",
+                    hint="Plan the sync anew.",
+                )
+            if info.view.word != self._plan.source_view:
+                raise InputError(
+                    f"The source reads disk {pair.source} as {info.view.word}, "
+                    f"but the plan says {self._plan.source_view}.",
+                    hint="Export the source again.",
+                )
+
+    def _rounds(self, ledger: Ledger, settler: Settler) -> Root:
+        """Ask for what is missing until nothing is and the roots agree; return the source's."""
+        for attempt in range(ROUNDS):
+            missing = ledger.missing()
+            if attempt:
+                self._repaired += len(missing)
+                log.warning("Asking again for %d chunks of %s", len(missing), self._pair.source)
+            self._ask_for(missing, ledger, settler)
+            for chunk in settler.finish():
+                log.warning("Chunk %d of %s is not what was written", chunk, self._pair.target)
+                self._forget(chunk, ledger)
+            root = None if ledger.missing() else self._agree(ledger)
+            if root is not None:
+                return root
+        raise RestartSyncError(
+            f"Disk {self._pair.target} differs from the source's {self._pair.source} "
+            f"after {ROUNDS} rounds, first in chunk {ledger.missing()[0]}.",
+            hint="If a new sync ends the same way, look for faults of the storage or of memory.",
+        )
+
+    def _ask_for(self, chunks: list[int], ledger: Ledger, settler: Settler) -> None:
+        """Ask over all connections. The first error ends them all and is raised here."""
+        job = DiskJob(
+            self._sync,
+            self._pair,
+            self._disk,
+            ledger,
+            settler,
+            WorkList(chunks),
+            self._progress,
+            self._stop,
+        )
+        with ThreadPoolExecutor(self._plan.connections, "ferry-connection") as executor:
+            links = [
+                executor.submit(self._drive, job)
+                for _ in range(min(self._plan.connections, len(chunks)))
+            ]
+            _, running = wait(links, return_when=FIRST_EXCEPTION)
+            if running:
+                self._stop.set()
+        _raise_first(links)
+
+    def _drive(self, job: DiskJob) -> None:
+        """Drive one connection, made anew as often as it takes, until the work list is empty."""
+        patience = Patience(self._plan.patience, self._stop, lambda: self._progress.done)
+        while not job.work.is_empty:
+            try:
+                with self._open_channel() as (channel, _):
+                    TargetSession(channel, job).run()
+            except (TransientError, DamagedDataError) as error:
+                patience.lost(error)
+
+    def _agree(self, ledger: Ledger) -> Root | None:
+        """Return the source's root if it is ours, else forget the chunks that differ."""
+        patience = Patience(self._plan.patience, self._stop, lambda: 0)
+        while True:
+            try:
+                return self._compare_roots(ledger)
+            except TransientError as error:
+                patience.lost(error)
+
+    def _compare_roots(self, ledger: Ledger) -> Root | None:
+        with self._open_channel() as (channel, _):
+            channel.send(EndOfDisk(ledger.root()))
+            root = self._dialer.await_frame(channel)
+            if not isinstance(root, Root):
+                raise RemoteProtocolError("The source did not tell its root.")
+            if root.root == ledger.root():
+                return root
+            everything = Span(0, ledger.size)
+            ours, theirs = ledger.digests(everything), self._recall(channel, everything)
+            for chunk, (our, their) in enumerate(zip(ours, theirs)):
+                if our != their:
+                    self._forget(chunk, ledger)
+            return None
+
+    def _recall(self, channel: Channel, span: Span) -> list[bytes]:
+        channel.send(Recall(span.start, span.length))
+        digests: list[bytes] = []
+        while channel.connection.unanswered:
+            recorded = self._dialer.await_frame(channel)
+            if isinstance(recorded, Recorded):
+                digests += recorded.digests
+        return digests
+
+    def _forget(self, chunk: int, ledger: Ledger) -> None:
+        ledger.forget(chunk)
+        self._progress.count(done=-chunk_span(chunk, ledger.size).length)
+
+    @contextlib.contextmanager
+    def _open_channel(self) -> Iterator[tuple[Channel, DiskInfo]]:
+        """Lend a channel with the disk opened; at the end the source hears how it went."""
+        channel = self._dialer.dial()
+        try:
+            yield channel, self._dialer.open_disk(channel, self._sync, self._pair.source)
+            channel.leave(Goodbye())
+        except FerryError as error:
+            channel.leave(Error(error.kind, error.what, error.hint))
+            raise
+        finally:
+            channel.close()
+
+    def _report(self, root: Root, hasher: Hasher, settler: Settler) -> DiskReport:
+        was_read = not self._plan.initial or not settler.bytes_written
+        claim = Claim(
+            root=root.root.hex(),
+            algorithm=hasher.algorithm.name.lower(),
+            source_view=self._plan.source_view,
+            source_read=SourceRead(root.bytes_read, root.bytes_indexed, root.bytes_sampled),
+            target_read="read_back" if was_read else "before_write",
+        )
+        counted = self._progress
+        return DiskReport(
+            name=self._pair.source,
+            target=self._pair.target,
+            size=self._pair.size,
+            same=counted.same,
+            zero=counted.zero,
+            data=counted.data,
+            sent=counted.sent,
+            asked=counted.asked,
+            repaired=self._repaired,
+            claim=claim,
+        )
+
+
+def zero_tail(disk: TargetDisk, size: int) -> None:
+    """Make zero what the target has beyond the source's `size`: outside of the root, but no leftovers.
+
+    source    |----------------------|
+    target    |----------------------xxxxxxxxxx|
+    granules  |----|----|----|----|----|----|--|    the first one read also holds the source's end
+    """
+    buffer = aligned_buffer()
+    first = size // GRANULE * GRANULE
+    for piece in split(Span(first, disk.size - first), CHUNK):
+        data = disk.read(piece.start, piece.length, buffer)
+        tail = data[max(0, size - piece.start) :]
+        if not is_zero(tail):
+            tail[:] = ZERO_CHUNK[: len(tail)]
+            disk.write(piece.start, data)
+
+
+def _raise_first(links: list[Future[None]]) -> None:
+    """Raise what ended the sync: the others only heard of it and stopped."""
+    errors = [error for error in (link.exception() for link in links) if error is not None]
+    errors.sort(key=lambda error: isinstance(error, StoppedError))
+    if errors:
+        raise errors[0]

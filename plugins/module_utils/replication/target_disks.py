@@ -1,0 +1,99 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Writing block devices and regular files past the kernel's cache. PRIVATE to the collection.
+
+The worker's side only. A block device is opened exclusively: Linux then refuses it while it is mounted,
+part of LVM, or written by another receiver. It is writable at the block layer only while it is open.
+"""
+
+from __future__ import annotations
+
+import abc
+import os
+
+from ..units import MIB
+from . import ioctls
+from .disks import Disk, PathDisk, aligned_buffer
+from .geometry import Span, split
+from .limits import CHUNK
+
+# Larger zero requests time out on some iSCSI targets, smaller ones are slow on thin volumes; oVirt's
+# imageio found the same bound safe (ovirt-imageio, ops.py, Zero).
+MAX_ZERO = 128 * MIB
+
+
+class TargetDisk(Disk):
+    """What the target needs of a disk. Threads may share one; their writes never overlap."""
+
+    @abc.abstractmethod
+    def write(self, start: int, data: memoryview) -> None:
+        """Write `data`, the head of an `aligned_buffer`, at a granule's border; durable after `flush`."""
+
+    @abc.abstractmethod
+    def zero(self, start: int, length: int) -> None:
+        """Make these bytes zero; durable after `flush`."""
+
+    @abc.abstractmethod
+    def flush(self) -> None:
+        """Make durable what was written. Raises DiskError if any of it was lost."""
+
+
+class PathTargetDisk(PathDisk, TargetDisk):
+    """A block device or regular file, opened for reading and writing."""
+
+    @property
+    def flags(self) -> int:
+        """See PathDisk. Linux knows exclusive use of block devices only."""
+        return os.O_RDWR | (os.O_EXCL if self.is_block else 0)
+
+    def write(self, start: int, data: memoryview) -> None:
+        """See TargetDisk. Only the last bytes of a disk can be less than a block."""
+        whole = len(data) // self.alignment * self.alignment if self.is_direct else len(data)
+        try:
+            done = 0
+            while done < whole:
+                done += os.pwritev(self._descriptor, [data[done:whole]], start + done)
+            if whole < len(data):
+                self._write_tail(start + whole, data[whole:])
+        except OSError as error:
+            raise self._failed(f"write {len(data)} bytes at {start} of", error) from error
+
+    def zero(self, start: int, length: int) -> None:
+        """See TargetDisk. A device that has no zeroing of its own gets zeros written by the kernel."""
+        if self.is_block and (start + length) % self.alignment == 0:
+            self._zero_out(Span(start, length))
+        else:
+            self._write_zeros(Span(start, length))
+
+    def flush(self) -> None:
+        """See TargetDisk."""
+        try:
+            os.fdatasync(self._descriptor)
+        except OSError as error:
+            raise self._failed("flush", error) from error
+
+    def _write_tail(self, start: int, data: memoryview) -> None:
+        """Write less than a block through the cache, and empty the cache of it.
+
+        The kernel reads the block, changes the bytes and writes it back; the direct descriptor could
+        write whole blocks only and would make a file longer.
+        """
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.pwritev(descriptor, [data], start)
+            os.fdatasync(descriptor)
+            os.posix_fadvise(descriptor, start, len(data), os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(descriptor)
+
+    def _zero_out(self, span: Span) -> None:
+        try:
+            for piece in split(span, MAX_ZERO):
+                ioctls.zero_out(self._descriptor, piece.start, piece.length)
+        except OSError as error:
+            raise self._failed(f"zero {span.length} bytes at {span.start} of", error) from error
+
+    def _write_zeros(self, span: Span) -> None:
+        buffer = aligned_buffer()
+        for piece in split(span, CHUNK):
+            self.write(piece.start, buffer[: piece.length])
