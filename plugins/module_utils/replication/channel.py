@@ -18,6 +18,7 @@ import os
 import select
 import socket
 import ssl
+import threading
 import time
 from typing import List, Optional, Union
 
@@ -44,6 +45,8 @@ class Channel:
         self._run = run
         self._woken, self._waker = os.pipe()
         os.set_blocking(self._waker, False)
+        self._waker_lock = threading.Lock()
+        self._is_open = True
         self._socket_only = select.poll()
         self._socket_or_wake = select.poll()
         self._socket_or_wake.register(self._woken, select.POLLIN)
@@ -55,9 +58,11 @@ class Channel:
         return self._socket.fileno()
 
     def wake(self) -> None:
-        """End the owner's wait in `receive`; any thread may call this while the channel is open."""
-        with contextlib.suppress(BlockingIOError):  # The pipe is full of earlier calls.
-            os.write(self._waker, b"!")
+        """End the owner's wait in `receive`; any thread may call this, at any time."""
+        with self._waker_lock:  # A closed descriptor's number may by now be that of a disk.
+            if self._is_open:
+                with contextlib.suppress(BlockingIOError):  # The pipe is full of earlier calls.
+                    os.write(self._waker, b"!")
 
     def send(self, frame: Frame, payload: Union[bytes, memoryview] = b"") -> None:
         """Send the frame and the payload that belongs to it. Raises ConnectionLostError."""
@@ -115,10 +120,12 @@ class Channel:
 
     def close(self) -> None:
         """Close the socket; may be called again."""
-        if self._socket.fileno() >= 0:
-            self._socket.close()
-            os.close(self._woken)
-            os.close(self._waker)
+        with self._waker_lock:
+            if self._is_open:
+                self._is_open = False
+                self._socket.close()
+                os.close(self._woken)
+                os.close(self._waker)
 
     def _read(self, view: memoryview) -> bool:
         count = self._read_into(view)
