@@ -35,7 +35,7 @@ from .storage import Storage
 log = logging.getLogger(__name__)
 
 # How often a guest is asked for its addresses, in seconds: soon while it has none.
-ADDRESS_EAGER = 2.0
+ADDRESS_EAGER = 0.5
 ADDRESS_CALM = 15.0
 
 # What a move does; the state of the instance afterwards, or None for the one it has then.
