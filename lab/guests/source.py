@@ -13,7 +13,6 @@ lab:   source-web01/root.raw           a copy with web01's identity, never writt
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 import uuid
 from collections.abc import Mapping
@@ -23,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from ..command import run
 from ..errors import LabError
 from ..hardware import Acceleration, Controller, Disk, Machine, Nic, NicModel
+from ..qemu import find_pid
 from ..settings import PRODUCTION, SOURCES, LabSettings, cache_directory
 from .base import ROOT_DISK, base_key, ensure_base
 from .content import site_files, write_business_data
@@ -66,13 +66,14 @@ def ensure_source(settings: LabSettings, name: str) -> SourceServer:
     """Return the lab's source server of this name, made in seconds if it is not there yet.
 
     One that was made by the same code for the same operator is left as it is, with all that it wrote;
-    any other is made anew, and must not be running. The operator's key pair must be there. Raises
-    LabError for an unknown name, a missing key, or a base that cannot be built.
+    any other is made anew. The operator's key pair must be there. Raises LabError for an unknown name, a
+    missing key, a base that cannot be built, or an outdated server that still runs.
     """
     identity = _Identity.of(settings, name)
     directory = settings.source_directory(name)
     record = directory / RECORD
     if not (record.exists() and json.loads(record.read_text()) == asdict(identity)):
+        _refuse_running(name, directory)
         _make(identity, directory, ensure_base(cache_directory()))
     return SourceServer(
         name,
@@ -132,6 +133,14 @@ class _Identity:
         )
 
 
+def _refuse_running(name: str, directory: Path) -> None:
+    if find_pid(directory) is not None:
+        raise LabError(
+            f"The source server {name} in {directory} runs, and was made by other code",
+            "Run `python -m lab down`, then bring the lab up again.",
+        )
+
+
 def _make(identity: _Identity, directory: Path, base: Path) -> None:
     """The directory holds the server's disks and keys; an older server in it is gone.
 
@@ -149,7 +158,7 @@ def _make(identity: _Identity, directory: Path, base: Path) -> None:
         _add_overlay(made / "sdb.qcow2", DATA_DISK)
         (made / RECORD).write_text(json.dumps(asdict(identity), indent=2))
         if directory.exists():
-            shutil.rmtree(directory)
+            directory.rename(Path(scratch, "old"))
         made.rename(directory)
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,10 +13,9 @@ import pytest
 from lab.guests.content import SUMS, site_files, write_business_data
 
 
-@pytest.fixture(name="data")
-def _data(tmp_path: Path) -> Path:
-    directory = tmp_path / "data"
-    directory.mkdir()
+@pytest.fixture(scope="module", name="data")
+def _data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("data")
     write_business_data("web01", directory)
     return directory
 
@@ -39,12 +39,14 @@ def test_every_file_of_the_business_data_has_a_checksum(data: Path) -> None:
     assert there - named == {SUMS}
 
 
-def test_one_changed_byte_of_a_scan_is_noticed(data: Path) -> None:
-    scan = data / "scans/scan-03.bin"
+def test_one_changed_byte_of_a_scan_is_noticed(data: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(data, copy)
+    scan = copy / "scans/scan-03.bin"
     content = bytearray(scan.read_bytes())
     content[len(content) // 2] ^= 1
     scan.write_bytes(content)
-    result = check(data)
+    result = check(copy)
     assert result.returncode == 1
     assert b"scans/scan-03.bin" in result.stdout
 

@@ -8,6 +8,7 @@ The base here is a small ext4 disk with the directories that a server's own file
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,18 @@ def test_a_failed_making_leaves_the_old_server(lab: LabSettings, tmp_path: Path)
         ensure_source(lab, "web01")
     assert read_file(server, "/root/.ssh/authorized_keys") == "ssh-ed25519 AAAAoperator\n"
     assert [entry.name for entry in lab.directory.glob("making-*")] == []
+
+
+def test_a_running_server_is_not_taken_from_its_machine(lab: LabSettings) -> None:
+    server = ensure_source(lab, "web01")
+    write_operator_key(lab, "ssh-ed25519 AAAAanother\n")
+    pid_file = str(server.directory / "pid")
+    # A machine is known by its pid file's path among the words that started it (lab/process.py).
+    with subprocess.Popen(["sh", "-c", "read line", pid_file], stdin=subprocess.PIPE) as machine:
+        Path(pid_file).write_text(str(machine.pid))
+        with pytest.raises(LabError, match=r"web01 .* runs.*lab down"):
+            ensure_source(lab, "web01")
+    assert server.root_disk.exists()
 
 
 def test_an_unknown_server_is_refused(lab: LabSettings) -> None:
