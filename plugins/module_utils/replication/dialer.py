@@ -24,7 +24,7 @@ from .tls import TlsEnd, secure
 
 log = logging.getLogger(__name__)
 
-# Between two attempts to reach a source that was lost: soon at first, then often enough.
+# Between two attempts to reach a source that was lost: the first at once, then soon, then often enough.
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
 
@@ -103,7 +103,7 @@ class Patience:
         self._done = done
         self._last_done = done()
         self._since = time.monotonic()
-        self._pause = FIRST_PAUSE
+        self._pause = 0.0
         self._damages = 0
 
     def lost(self, error: FerryError) -> None:
@@ -118,11 +118,11 @@ class Patience:
         log.warning("Connecting anew in %.0f s: %s", self._pause, error)
         if self._stop.wait(self._pause):
             raise StoppedError("The sync was stopped.") from error
-        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        self._pause = min(max(FIRST_PAUSE, 2 * self._pause), LONGEST_PAUSE)
 
     def _look_at_progress(self) -> None:
         done = self._done()
         if done != self._last_done:
             self._last_done = done
             self._since = time.monotonic()
-            self._pause = FIRST_PAUSE
+            self._pause = 0.0

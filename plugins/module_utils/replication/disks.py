@@ -127,7 +127,7 @@ class PathDisk(Disk):
 
     def _read_at(self, start: int, view: memoryview) -> int:
         if hasattr(os, "preadv"):
-            return os.preadv(self._descriptor, [view], start)
+            return os.preadv(self._descriptor, [view], start)  # novermin
         with (
             self._lock
         ):  # Python 3.6 has no preadv; reading at the file's position is one at a time.

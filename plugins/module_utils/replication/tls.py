@@ -93,7 +93,7 @@ def refused(run: str, reason: object) -> PeerRefusedError:
 
 def _pinned(context: ssl.SSLContext, identity: Identity) -> ssl.SSLContext:
     if hasattr(context, "minimum_version"):  # Since Python 3.7.
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.minimum_version = ssl.TLSVersion.TLSv1_2  # novermin
     else:
         context.options |= ssl.OP_NO_TLSv1 | ssl.OP_NO_TLSv1_1
     context.verify_mode = ssl.CERT_REQUIRED
