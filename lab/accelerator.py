@@ -13,6 +13,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import platform
 import re
 import tempfile
 from collections.abc import Sequence
@@ -52,7 +54,7 @@ def _find_out() -> Acceleration:
         return Acceleration.TCG
     try:
         with tempfile.TemporaryDirectory(prefix="ferry-probe-") as place:
-            kernel = fetch_probe_kernel(Path(place))
+            kernel = _find_kernel(Path(place))
             reached = asyncio.run(boots(Acceleration.KVM, kernel, deadline=PROBE_DEADLINE))
     except LabError as trouble:
         log.warning("The probe for KVM could not be made, so machines are emulated: %s", trouble)
@@ -68,18 +70,24 @@ def cpu_has_virtualization(cpuinfo: str) -> bool:
 
 async def boots(acceleration: Acceleration, kernel: Path, *, deadline: float) -> bool:
     """Whether a Linux with this kernel reaches user space within `deadline` seconds."""
-    initramfs = kernel.with_name("probe.cpio")
-    initramfs.write_bytes(probe_initramfs(STATIC_SHELL.read_bytes()))
-    try:
-        console = await asyncio.wait_for(
-            run_aside(*_probe_command(acceleration, kernel, initramfs)), deadline
-        )
-    except asyncio.TimeoutError:
-        return False
+    with tempfile.NamedTemporaryFile(prefix="ferry-probe-") as initramfs:
+        initramfs.write(probe_initramfs(STATIC_SHELL.read_bytes()))
+        initramfs.flush()
+        command = _probe_command(acceleration, kernel, Path(initramfs.name))
+        try:
+            console = await asyncio.wait_for(run_aside(*command), deadline)
+        except asyncio.TimeoutError:
+            return False
     return MARKER in console
 
 
-def fetch_probe_kernel(place: Path) -> Path:
+def _find_kernel(place: Path) -> Path:
+    """The host's own kernel if it lies where Debian puts it, else one fetched into `place`."""
+    own = Path(f"/boot/vmlinuz-{platform.release()}")
+    return own if os.access(own, os.R_OK) else fetch_kernel(place)
+
+
+def fetch_kernel(place: Path) -> Path:
     """Download Debian's cloud kernel and return the path of the kernel itself, inside `place`."""
     answer = run("apt-cache", "depends", "--important", PROBE_KERNEL_PACKAGE)
     found = re.search(r"Depends: (linux-image-\S+)", answer)

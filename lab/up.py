@@ -19,7 +19,7 @@ from .errors import LabError
 from .guests.source import SourceServer, ensure_source, source_machine
 from .hardware import Acceleration
 from .inventory import write_inventory
-from .settings import APPLIANCE_PORT, USERNAME, LabSettings
+from .settings import APPLIANCE_PORT, SOURCES, USERNAME, LabSettings
 
 # A source server under emulation shuts down in less; more would only hide one that hangs.
 SOURCE_STOP_DEADLINE = 60.0
@@ -39,13 +39,14 @@ def bring_up(lab: LabSettings, sources: Sequence[str]) -> None:
     with _step(f"appliance at {lab.appliance_url}"):
         services.ensure_appliance(lab, acceleration)
     _ensure_operator_key(lab)
+    names = _with_running(lab, sources)
     servers = []
-    for name in sources:
+    for name in names:
         with _step(f"source server {name} at {lab.source_address(name)}"):
             servers.append(_start_source(lab, name, acceleration))
     _write_known_hosts(lab, servers)
-    write_inventory(lab, sources)
-    _write_record(lab, sources, acceleration)
+    write_inventory(lab, names)
+    _write_record(lab, names, acceleration)
     print(f"lab {lab.name} is up; inventory: {lab.inventory}")
 
 
@@ -72,6 +73,12 @@ def tell_status(lab: LabSettings) -> None:
     print(f"appliance  {_running(appliance)} {lab.appliance_url}")
     for directory in _machine_directories(lab):
         print(f"machine    {_running(qemu.find_pid(directory))} {directory}")
+
+
+def _with_running(lab: LabSettings, wanted: Sequence[str]) -> list[str]:
+    """The wanted source servers, and those that an earlier start has left running."""
+    running = [name for name in SOURCES if qemu.find_pid(lab.source_directory(name)) is not None]
+    return [*wanted, *(name for name in running if name not in wanted)]
 
 
 def _start_source(lab: LabSettings, name: str, acceleration: Acceleration) -> SourceServer:

@@ -138,13 +138,15 @@ class Lifecycle:
         instance.power = PowerState.ON if running else PowerState.OFF
         if instance.status is InstanceStatus.REMOVING:
             self._remove(instance)
-        elif instance.status in {InstanceStatus.PROVISIONING, InstanceStatus.RESIZING}:
-            instance.status = InstanceStatus.FAILED
-            instance.message = "the appliance was restarted meanwhile"
         elif running:
             self._observe(instance)
             if instance.status is InstanceStatus.STOPPING:
                 self._stop(instance)
+            else:
+                instance.status = InstanceStatus.RUNNING
+        elif instance.status in {InstanceStatus.PROVISIONING, InstanceStatus.RESIZING}:
+            instance.status = InstanceStatus.FAILED
+            instance.message = "the appliance was restarted meanwhile"
         elif instance.status is not InstanceStatus.FAILED:
             instance.status = InstanceStatus.STOPPED
 

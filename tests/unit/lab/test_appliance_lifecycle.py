@@ -219,6 +219,9 @@ def test_starting_what_runs_and_stopping_what_is_off_changes_nothing(tmp_path: P
     ("before", "is_running", "after"),
     [
         ("running", True, "running"),
+        ("starting", True, "running"),
+        ("provisioning", True, "running"),
+        ("stopping", True, "stopping"),
         ("running", False, "stopped"),
         ("starting", False, "stopped"),
         ("stopping", False, "stopped"),

@@ -47,7 +47,11 @@ def test_a_process_is_found_by_its_pid_file(
     assert process.find_pid(pid_file) == program.pid
 
 
-@pytest.mark.parametrize("content", [str(os.getpid()), "999999999", "", "x"])
+@pytest.mark.parametrize(
+    "content",
+    [str(os.getpid()), "999999999", "", "x"],
+    ids=["another process", "nobody", "an empty file", "no number"],
+)
 def test_a_pid_of_somebody_else_is_not_ours(pid_file: Path, content: str) -> None:
     pid_file.write_text(content)
 
