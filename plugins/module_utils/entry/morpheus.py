@@ -113,11 +113,13 @@ def work_volume(params: Params, check_mode: bool) -> Outcome:
     """Bring a volume to its place, away from it, or out of the world."""
     client, waiter = open_client(params), open_waiter(params)
     called = volume_work.VolumeCalled(params["id"], params["name"] or "")
-    seen = volume_work.observe(client, called, params["instance"] or "")
+    is_leaving = params["state"] == "detached"
+    observe = volume_work.observe_attached if is_leaving else volume_work.observe
+    seen = observe(client, called, params["instance"] or "")
     plan = _volume_plan(params, seen)
-    if not check_mode and plan.is_change:
+    if seen.volume is not None and plan.is_change and not check_mode:
         volume_work.apply(client, plan, waiter)
-        seen = volume_work.observe(client, called, params["instance"] or "")
+        seen = volume_work.observe(client, volume_work.VolumeCalled(seen.volume.id))
     return Outcome(plan.is_change, {"volume": seen.as_result()}, plan.diff())
 
 

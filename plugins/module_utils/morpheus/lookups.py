@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Iterable, List, Optional, Sequence
+from typing import Callable, Iterable, List, Optional, Sequence
 
 from .client import MorpheusClient
 from .errors import AmbiguousNameError, NoSuchObjectError
@@ -21,6 +21,8 @@ MAX_NAMES = 40
 # HVM clusters appear among the pools under this provider type; the vendor's Terraform provider
 # (morpheus_mvm_instance) selects by it.
 HVM_POOL_PROVIDER = "mvm"
+# Before the id of a pool in lists of options and in requests.
+POOL_PREFIX = "pool-"
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,13 @@ class Named:
     code: str = ""
 
 
-def choose(kind: str, wanted: str, offered: Iterable[Named]) -> Named:
+def choose(kind: str, wanted: str, offered: Iterable[Named], *, prefix: str = "") -> Named:
     """Return the one whose name, code or id is `wanted`; a name wins over a code, both over an id.
 
-    Raises `NoSuchObjectError`, naming what there is, or `AmbiguousNameError`.
+    `prefix` may stand before the id, as in the API's lists of options ("network-20"). Raises `NoSuchObjectError`, naming what there is, or `AmbiguousNameError`.
     """
     offered = list(offered)
-    for answers_to in attrgetter("name"), attrgetter("code"), lambda each: str(each.id):
+    for answers_to in attrgetter("name"), attrgetter("code"), _id_with(prefix), _id_with(""):
         found = [each for each in offered if answers_to(each) == wanted]
         if len(found) > 1:
             raise AmbiguousNameError(
@@ -99,7 +101,7 @@ def find_plan(
 def find_network(client: MorpheusClient, wanted: str, cloud: Named) -> Named:
     """Return the network of this cloud; the options list's form "network-20" is its id 20."""
     found = client.list_all("/api/networks", "networks", {"zoneId": str(cloud.id)})
-    return choose("network", _without_prefix(wanted, "network-"), _named(found))
+    return choose("network", wanted, _named(found), prefix="network-")
 
 
 def find_datastore(
@@ -123,13 +125,13 @@ def find_pool(client: MorpheusClient, wanted: str, *, cloud: Named, layout: Name
     pools = _hvm_pools(client, layout) or client.list_all(
         f"/api/zones/{cloud.id}/resource-pools", "resourcePools"
     )
-    return choose("resource pool", _without_prefix(wanted, "pool-"), _named(pools))
+    return choose("resource pool", wanted, _named(pools), prefix=POOL_PREFIX)
 
 
 def _hvm_pools(client: MorpheusClient, layout: Named) -> List[Json]:
     answer = client.find("/api/options/zonePools", {"layoutId": str(layout.id)})
     return [
-        {**each, "id": maybe_int(_without_prefix(text(each.get("id")), "pool-"))}
+        {**each, "id": maybe_int(text(each.get("id")).replace(POOL_PREFIX, ""))}
         for each in children(answer or {}, "data")
         if each.get("providerType") == HVM_POOL_PROVIDER
     ]
@@ -142,9 +144,8 @@ def _named(things: Iterable[Json]) -> List[Named]:
     ]
 
 
-def _without_prefix(wanted: str, prefix: str) -> str:
-    rest = wanted[len(prefix) :]
-    return rest if wanted.startswith(prefix) and rest.isdigit() else wanted
+def _id_with(prefix: str) -> Callable[[Named], str]:
+    return lambda each: f"{prefix}{each.id}"
 
 
 def _listed(offered: Sequence[Named]) -> str:

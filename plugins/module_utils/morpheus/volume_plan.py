@@ -105,15 +105,17 @@ def plan_attached(seen: VolumeSeen, place: Place) -> VolumePlan:
 
 
 def plan_detached(seen: VolumeSeen) -> VolumePlan:
-    """Plan for the volume to be attached to nothing, or, if a machine was named, not to that one."""
-    volume = _need_volume(seen)
-    holder = seen.holder
+    """Plan for the volume to be attached to nothing, or, if a machine was named, not to that one.
+
+    A volume that does not exist is attached to nothing.
+    """
+    volume, holder = seen.volume, seen.holder
     is_elsewhere = (
         holder is not None
         and seen.machine is not None
         and holder.instance.id != seen.machine.instance.id
     )
-    if holder is None or is_elsewhere:
+    if volume is None or holder is None or is_elsewhere:
         return Plan((), _state(seen), _state(seen))
     _need_off(holder, volume, "detached")
     return Plan((Detach(holder, _need_server(holder), volume),), _state(seen), _nowhere())

@@ -28,12 +28,22 @@ class VolumeCalled:
         return f'"{self.name}"' if self.id is None else f"with id {self.id}"
 
 
-def observe(client: MorpheusClient, called: VolumeCalled, instance_name: str) -> VolumeSeen:
-    """Return the volume, who has it, and the named machine ("" for none)."""
-    machine = machines.get_machine(client, instance_name) if instance_name else None
-    volume = _find(client, called, machine)
-    holder = find_holder(client, volume, machine) if volume else None
-    return VolumeSeen(volume=volume, holder=holder, machine=machine, called=str(called))
+def observe(client: MorpheusClient, called: VolumeCalled, instance_name: str = "") -> VolumeSeen:
+    """Return the volume, who has it, and the named machine ("" for none).
+
+    Raises `AmbiguousNameError` for a name that several have and the machine has not exactly once.
+    """
+    return _observe(client, called, instance_name, may_be_missing=False)
+
+
+def observe_attached(
+    client: MorpheusClient, called: VolumeCalled, instance_name: str
+) -> VolumeSeen:
+    """Return the volume of that name on the named machine.
+
+    Without one there, a name that several others have is nobody's: no volume is returned.
+    """
+    return _observe(client, called, instance_name, may_be_missing=bool(instance_name))
 
 
 def find_holder(
@@ -61,6 +71,15 @@ def apply(client: MorpheusClient, plan: VolumePlan, waiter: Waiter) -> None:
     """Carry out the steps; each is true on the appliance before the next one starts."""
     for step in plan.steps:
         _take(client, step, waiter)
+
+
+def _observe(
+    client: MorpheusClient, called: VolumeCalled, instance_name: str, *, may_be_missing: bool
+) -> VolumeSeen:
+    machine = machines.get_machine(client, instance_name) if instance_name else None
+    volume = _find(client, called, machine, may_be_missing=may_be_missing)
+    holder = find_holder(client, volume, machine) if volume else None
+    return VolumeSeen(volume=volume, holder=holder, machine=machine, called=str(called))
 
 
 def _take(client: MorpheusClient, step: VolumeStep, waiter: Waiter) -> None:
@@ -150,18 +169,22 @@ def _describe_volumes(machine: Machine) -> str:
 
 
 def _find(
-    client: MorpheusClient, called: VolumeCalled, machine: Optional[Machine]
+    client: MorpheusClient,
+    called: VolumeCalled,
+    machine: Optional[Machine],
+    *,
+    may_be_missing: bool,
 ) -> Optional[Volume]:
     """Return the volume; a name that several have means the one on the named machine."""
     if called.id is not None:
         return volumes.find_volume(client, called.id)
     found = volumes.list_volumes(client, name=called.name)
-    if len(found) < 2:
-        return found[0] if found else None
     here = [each for each in found if machine and _attached(machine, each)]
     if len(here) == 1:
         return here[0]
-    raise AmbiguousNameError(
-        f'{len(found)} volumes are called "{called.name}".',
-        hint=f"Give the id: {', '.join(str(each.id) for each in found)}.",
-    )
+    if len(found) > 1 and (here or not may_be_missing):
+        raise AmbiguousNameError(
+            f'{len(found)} volumes are called "{called.name}".',
+            hint=f"Give the id: {', '.join(str(each.id) for each in found)}.",
+        )
+    return found[0] if len(found) == 1 else None

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.morpheus.errors import (
     NoSuchObjectError,
@@ -185,11 +183,14 @@ def test_attached_volume_is_never_deleted() -> None:
         plan_absent(data_of(target))
 
 
-@pytest.mark.parametrize("target", [machine(), None], ids=["machine", "no machine"])
-def test_missing_volume_is_named(target: Optional[Machine]) -> None:
-    seen = VolumeSeen(None, machine=target, called='"lost"')
+def test_missing_volume_cannot_be_attached() -> None:
+    seen = VolumeSeen(None, machine=machine(), called='"lost"')
     with pytest.raises(NoSuchObjectError, match='no volume "lost"'):
-        plan_detached(seen)
+        plan_attached(seen, AS_DATA)
+
+
+def test_missing_volume_is_detached() -> None:
+    assert not plan_detached(VolumeSeen(None, machine=machine())).is_change
 
 
 def test_root_comes_first_in_the_list_of_volumes() -> None:
