@@ -72,7 +72,7 @@ def tell_status(lab: LabSettings) -> None:
     print(f"dhcp       {_running(process.find_pid(lab.dhcp_pid_file))}")
     print(f"appliance  {_running(appliance)} {lab.appliance_url}")
     for directory in _machine_directories(lab):
-        print(f"machine    {_running(qemu.find_pid(directory))} {directory}")
+        print(f"machine    {asyncio.run(qemu.run_state(directory))} {directory}")
 
 
 def _with_running(lab: LabSettings, wanted: Sequence[str]) -> list[str]:

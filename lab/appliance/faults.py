@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -95,7 +96,15 @@ class FaultMiddleware:
             return
         if fault.carried_out:
             await self._app(scope, receive, _swallow)
+        else:
+            await _drain(Request(scope, receive))
         await fault.answer()(scope, receive, send)
+
+
+async def _drain(request: Request) -> None:
+    """The body has been sent: a client in the middle of an upload would not see the answer."""
+    async for _ in request.stream():
+        pass
 
 
 async def _swallow(message: Any) -> None:

@@ -128,10 +128,6 @@ class Lifecycle:
 
         self._begin(instance, instance.status, kind, work)
 
-    async def make_volume(self, volume: Volume) -> None:
-        """An empty volume's file exists and the volume can be used."""
-        await self._make_volumes([volume], None)
-
     def _resume(self, instance: Instance) -> None:
         running = self._machines.is_running(instance)
         instance.busy = False

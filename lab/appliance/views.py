@@ -18,6 +18,41 @@ Json = dict[str, Any]
 
 OWNER = {"id": 1, "username": "operator"}
 
+# What all instances of the lab have in common.
+_INSTANCE_KIND = {
+    "instanceType": catalog.INSTANCE_TYPE,
+    "layout": {
+        **catalog.LAYOUT,
+        "provisionTypeId": catalog.PROVISION_TYPE["id"],
+        "provisionTypeCode": catalog.PROVISION_TYPE["code"],
+    },
+    "group": catalog.GROUP,
+    "cloud": {**catalog.ZONE, "type": "standard"},
+    "cluster": catalog.CLUSTER,
+}
+# And their volumes, whose files all lie in the one datastore.
+_VOLUME_KIND = {
+    "account": catalog.ACCOUNT,
+    "owner": catalog.ACCOUNT,
+    "category": "disk",
+    "configurableIOPS": False,
+    "datastore": catalog.DATASTORE,
+    "diskMode": "virtio",
+    "diskType": "file",
+    "imageType": "qcow2",
+    "isMultiAttach": False,
+    "online": True,
+    "readOnly": False,
+    "resizeable": True,
+    "refId": catalog.CLUSTER["id"],
+    "refType": "ComputeServerGroup",
+    "type": catalog.VOLUME_TYPE,
+    "typeId": catalog.VOLUME_TYPE["id"],
+    "volumeType": "disk",
+    "zone": catalog.ZONE,
+    "zoneId": catalog.ZONE["id"],
+}
+
 
 def tags(pairs: dict[str, str]) -> list[Json]:
     return [{"name": name, "value": value} for name, value in pairs.items()]
@@ -55,46 +90,26 @@ def volume(record: Volume, records: Records) -> Json:
     """A storage volume. It does not say which server has it: the server's volumes do."""
     holder = None if record.instance is None else records.instances[record.instance]
     return {
+        **_VOLUME_KIND,
+        **_place(record, holder),
         "id": record.id,
         "uuid": record.uuid,
         "name": record.name,
         "active": True,
-        "account": catalog.ACCOUNT,
-        "category": "disk",
-        "configurableIOPS": False,
-        **_place(record, holder),
-        "datastore": catalog.DATASTORE,
         "datastoreId": record.datastore,
-        "diskMode": "virtio",
-        "diskType": "file",
         "externalId": f"{record.origin}/{record.uuid}.qcow2",
-        "imageType": "qcow2",
-        "isMultiAttach": False,
         "maxStorage": record.size,
         "usedStorage": 0,
-        "online": True,
-        "owner": catalog.ACCOUNT,
-        "readOnly": False,
-        "refId": catalog.CLUSTER["id"],
-        "refType": "ComputeServerGroup",
         "removable": not record.root,
-        "resizeable": True,
         "sourceImage": record.source_image,
         "status": record.status,
         "statusMessage": None,
-        "type": catalog.VOLUME_TYPE,
-        "typeId": catalog.VOLUME_TYPE["id"],
         "uniqueId": f"morpheus-vol-{record.origin}",
         "volumeName": f"{record.uuid}.qcow2",
-        "volumeType": "disk",
-        "zone": catalog.ZONE,
-        "zoneId": catalog.ZONE["id"],
     }
 
 
 def instance(record: Instance, records: Records) -> Json:
-    volumes = records.volumes_of(record)
-    plan = catalog.pick(catalog.PLANS, record.plan, "plan")
     return {
         "id": record.id,
         "uuid": record.uuid,
@@ -109,26 +124,15 @@ def instance(record: Instance, records: Records) -> Json:
         "errorMessage": record.message,
         "isBusy": record.busy or record.status in MOVING,
         "locked": record.locked,
-        "instanceType": catalog.INSTANCE_TYPE,
-        "layout": {
-            **catalog.LAYOUT,
-            "provisionTypeId": catalog.PROVISION_TYPE["id"],
-            "provisionTypeCode": catalog.PROVISION_TYPE["code"],
-        },
-        "group": catalog.GROUP,
-        "cloud": {**catalog.ZONE, "type": "standard"},
-        "cluster": catalog.CLUSTER,
-        "plan": {"id": plan["id"], "code": plan["code"], "name": plan["name"]},
-        "maxCores": plan["maxCores"],
-        "maxMemory": plan["maxMemory"],
-        "maxStorage": sum(each.size for each in volumes),
+        **_INSTANCE_KIND,
+        **_capacity(record, records),
         "config": record.config,
         "tags": tags(record.tags),
         "labels": record.labels,
         "containers": [record.container],
         "servers": [record.server],
         "controllers": _controllers(record),
-        "volumes": [_instance_volume(each, record) for each in volumes],
+        "volumes": [_instance_volume(each, record) for each in records.volumes_of(record)],
         "interfaces": [_instance_interface(each) for each in record.interfaces],
         "connectionInfo": [
             {"ip": each.address, "port": 22, "name": record.name}
@@ -153,8 +157,6 @@ def container(record: Instance, records: Records) -> Json:
 
 
 def server(record: Instance, records: Records) -> Json:
-    plan = catalog.pick(catalog.PLANS, record.plan, "plan")
-    volumes = records.volumes_of(record)
     return {
         "id": record.server,
         "uuid": record.server_uuid,
@@ -170,17 +172,14 @@ def server(record: Instance, records: Records) -> Json:
         "instance": {"id": record.id, "name": record.name, "displayName": record.name},
         "containers": [record.container],
         "controllers": _controllers(record),
-        "volumes": [volume(each, records) for each in volumes],
+        "volumes": [volume(each, records) for each in records.volumes_of(record)],
         "interfaces": [
             _server_interface(number, each) for number, each in enumerate(record.interfaces)
         ],
         "internalIp": next((each.address for each in record.interfaces if each.address), None),
         "labels": record.labels,
         "tags": tags(record.tags),
-        "maxCores": plan["maxCores"],
-        "maxMemory": plan["maxMemory"],
-        "maxStorage": sum(each.size for each in volumes),
-        "plan": {"id": plan["id"], "code": plan["code"], "name": plan["name"]},
+        **_capacity(record, records),
         "resourcePoolId": catalog.POOL["id"],
         "siteId": catalog.GROUP["id"],
         "zone": catalog.ZONE,
@@ -214,6 +213,16 @@ def process(record: Process) -> Json:
 def mount_point(record: Volume, holder: Instance) -> str:
     """`controller:bus:type:unit`, as the API names a place on a controller."""
     return f"{holder.controller}:0:{catalog.CONTROLLER_TYPE['id']}:{record.unit}"
+
+
+def _capacity(record: Instance, records: Records) -> Json:
+    plan = catalog.pick(catalog.PLANS, record.plan, "plan")
+    return {
+        "plan": {"id": plan["id"], "code": plan["code"], "name": plan["name"]},
+        "maxCores": plan["maxCores"],
+        "maxMemory": plan["maxMemory"],
+        "maxStorage": sum(each.size for each in records.volumes_of(record)),
+    }
 
 
 def _place(record: Volume, holder: Instance | None) -> Json:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.appliance_api import Api, fresh_api
+from tests.integration.appliance_api import MIB, Api, fresh_api
 
 
 @pytest.fixture
@@ -29,6 +29,20 @@ def test_a_fault_is_for_so_many_matching_requests(api: Api) -> None:
 
     assert [answer.status for answer in answers] == [503, 503, 200]
     assert answers[0].refusal == "Full"
+
+
+def test_a_failed_upload_is_answered_after_its_last_byte(api: Api) -> None:
+    number = api.create_image("w", b"x")
+    fault = {"path": "/upload$", "status": 500, "message": "No space left on device"}
+    api.request("POST", "/lab/faults", fault)
+
+    answer = api.request(
+        "POST", f"/api/virtual-images/{number}/upload?filename=large", data=bytes(32 * MIB)
+    )
+
+    assert answer.refusal == "No space left on device"
+    files = api.get(f"/api/virtual-images/{number}")["cloudFiles"]
+    assert [file["name"] for file in files] == ["w.img"]
 
 
 def test_a_proxy_answers_with_a_page(api: Api) -> None:

@@ -15,14 +15,16 @@ from lab import network
 from lab.command import run
 from lab.errors import LabError
 from lab.settings import LabSettings
+from tests.integration.appliance_lab_index import free_index
 
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[LabSettings]:
-    settings = LabSettings("nettest", 14, tmp_path)
-    network.bring_up(settings)
-    yield settings
-    network.take_down(settings)
+    with free_index() as index:
+        settings = LabSettings(f"nettest{index}", index, tmp_path)
+        network.bring_up(settings)
+        yield settings
+        network.take_down(settings)
 
 
 def addresses(lab: LabSettings, interface: str) -> list[str]:

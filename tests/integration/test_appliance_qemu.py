@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,7 @@ from lab import network
 from lab.appliance.local import LocalAppliance
 from lab.services import CHECKOUT
 from tests.integration.appliance_api import MIB, Api, creation, eventually
-
-LAB = "qemutest"
-INDEX = "15"
+from tests.integration.appliance_lab_index import free_index
 
 # Real mode, at 0x7c00: writes the text at 0x7c40 to the first serial port, then halts for ever.
 BOOT_CODE = bytes.fromhex(
@@ -44,46 +43,67 @@ def boot_disk(greeting: str) -> bytes:
     return ((BOOT_CODE.ljust(0x40, b"\0") + text).ljust(510, b"\0") + b"\x55\xaa").ljust(MIB, b"\0")
 
 
-def lab_command(*words: str, cache: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "lab", words[0], "--name", LAB, "--index", INDEX, *words[1:]],
-        cwd=CHECKOUT,
-        env={**os.environ, "FERRY_CACHE": str(cache)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@dataclass(frozen=True)
+class Lab:
+    """A lab of the test's own, driven by its command line."""
+
+    index: int
+    cache: Path
+
+    @property
+    def name(self) -> str:
+        return f"qemutest{self.index}"
+
+    @property
+    def directory(self) -> Path:
+        return self.cache / "labs" / self.name
+
+    @property
+    def namespace(self) -> str:
+        return f"ferry-{self.name}"
+
+    def command(self, word: str, *options: str) -> str:
+        """What `python -m lab` prints; fails the test if it fails."""
+        which = ["--name", self.name, "--index", str(self.index)]
+        done = subprocess.run(
+            [sys.executable, "-m", "lab", word, *which, *options],
+            cwd=CHECKOUT,
+            env={**os.environ, "FERRY_CACHE": str(self.cache)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def open_api(self) -> Api:
+        record = json.loads((self.directory / "lab.json").read_text())["appliance"]
+        appliance = LocalAppliance(
+            url=record["url"],
+            username=record["username"],
+            password=Path(record["password_file"]).read_text(),
+            ca_path=Path(record["ca_path"]),
+            directory=self.directory / "appliance",
+            pid=record["pid"],
+        )
+        api = Api(appliance)
+        api.log_in()
+        return api
 
 
 @pytest.fixture
-def cache() -> Iterator[Path]:
-    """A lab that is up. Not pytest's directory: sockets need a short path."""
-    with tempfile.TemporaryDirectory(prefix="ferry-") as place:
-        lab_command("up", "--sources", "none", cache=Path(place))
-        yield Path(place)
-        lab_command("down", cache=Path(place))
+def lab() -> Iterator[Lab]:
+    """A lab that is up. Not in pytest's directory: sockets need a short path."""
+    with tempfile.TemporaryDirectory(prefix="ferry-") as place, free_index() as index:
+        lab = Lab(index, Path(place))
+        lab.command("up", "--sources", "none")
+        yield lab
+        lab.command("down")
 
 
 @pytest.fixture
-def api(cache: Path) -> Api:
-    return open_api(cache)
-
-
-def open_api(cache: Path) -> Api:
-    record = json.loads((cache / "labs" / LAB / "lab.json").read_text())["appliance"]
-    appliance = LocalAppliance(
-        url=record["url"],
-        username=record["username"],
-        password=Path(record["password_file"]).read_text(),
-        ca_path=Path(record["ca_path"]),
-        directory=cache / "labs" / LAB / "appliance",
-        pid=record["pid"],
-    )
-    api = Api(appliance)
-    api.log_in()
-    return api
+def api(lab: Lab) -> Api:
+    return lab.open_api()
 
 
 def console(api: Api, name: str) -> str:
@@ -104,7 +124,7 @@ def stop(api: Api, number: int) -> dict[str, Any]:
 
 
 def test_an_instance_boots_from_its_root_alone_and_outlives_the_appliance(
-    api: Api, cache: Path
+    api: Api, lab: Lab
 ) -> None:
     image = api.create_image("greeter", boot_disk("THE-WORKER-BOOTS"))
     creator = api.create_instance("creator", config={"imageId": image})
@@ -123,10 +143,10 @@ def test_an_instance_boots_from_its_root_alone_and_outlives_the_appliance(
     assert "GUEST" not in console(api, "web01")
 
     os.kill(api.appliance.pid, signal.SIGKILL)
-    lab_command("up", "--sources", "none", cache=cache)
-    api = open_api(cache)
+    lab.command("up", "--sources", "none")
+    api = lab.open_api()
     assert api.instance(target)["status"] == "running"
-    assert "machine    running" in lab_command("status", cache=cache)
+    assert "machine    running" in lab.command("status")
     stop(api, target)
     assert api.server(target)["powerState"] == "off"
 
@@ -138,7 +158,7 @@ def test_an_instance_boots_from_its_root_alone_and_outlives_the_appliance(
     eventually(lambda: "THE-GUEST-BOOTS" in console(api, "web01") or None, "the guest's greeting")
 
 
-def test_a_running_machines_nics_are_on_their_networks(api: Api) -> None:
+def test_a_running_machines_nics_are_on_their_networks(api: Api, lab: Lab) -> None:
     nics = [{"network": {"id": "network-22"}}, {"network": {"id": 23}}]
     image = api.create_image("greeter", boot_disk("HELLO"))
     body = {"config": {"imageId": image, "provisionPoweredOff": False}, "networkInterfaces": nics}
@@ -146,10 +166,10 @@ def test_a_running_machines_nics_are_on_their_networks(api: Api) -> None:
     number = answer.json["instance"]["id"]
     api.await_status(number, "running")
 
-    assert {f"i{number}n0", f"i{number}n1"} <= network.links(f"ferry-{LAB}")
+    assert {f"i{number}n0", f"i{number}n1"} <= network.links(lab.namespace)
     api.request("DELETE", f"/api/instances/{number}")
     api.await_gone(f"/api/instances/{number}")
-    assert not {link for link in network.links(f"ferry-{LAB}") if link.startswith("i1")}
+    assert not {link for link in network.links(lab.namespace) if link.startswith("i1")}
 
 
 def test_a_machine_that_qemu_refuses_fails_its_instance_with_qemus_words(api: Api) -> None:
@@ -164,16 +184,15 @@ def test_a_machine_that_qemu_refuses_fails_its_instance_with_qemus_words(api: Ap
     assert api.server(number)["powerState"] == "off"
 
 
-def test_down_ends_running_machines_and_leaves_nothing(cache: Path) -> None:
-    api = open_api(cache)
+def test_down_ends_running_machines_and_leaves_nothing(api: Api, lab: Lab) -> None:
     image = api.create_image("greeter", boot_disk("HELLO"))
     number = api.create_instance("web01", config={"imageId": image})
     start(api, number)
     pid = int((api.appliance.directory / "machines" / str(number) / "pid").read_text())
 
-    lab_command("down", cache=cache)
+    lab.command("down")
 
     eventually(lambda: not Path(f"/proc/{pid}").exists() or None, "the machine's end")
-    assert not (cache / "labs" / LAB).exists()
-    assert f"ferry-{LAB}" not in network.namespaces()
-    lab_command("down", cache=cache)
+    assert not lab.directory.exists()
+    assert lab.namespace not in network.namespaces()
+    lab.command("down")
