@@ -193,10 +193,24 @@ class Channel:
             )
 
     def _lost(self, error: OSError) -> FerryError:
-        """A refusal by TLS 1.3 arrives as an alert with the first read after our handshake."""
-        if isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):
-            return refused(self._run, error.reason)
+        """Return what broke the connection.
+
+        A peer that refuses our certificate says so after our own handshake ended (TLS 1.3), perhaps
+        while we were sending: then the alert waits to be read behind the error of the send.
+        """
+        alert = _alert_of(error)
+        try:
+            self._socket.recv_into(self._scratch[:1])
+        except OSError as waiting:
+            alert = alert or _alert_of(waiting)
+        if alert:
+            return refused(self._run, alert)
         return ConnectionLostError("The connection broke: {}.".format(error))
+
+
+def _alert_of(error: OSError) -> str:
+    reason = error.reason if isinstance(error, ssl.SSLError) else ""
+    return reason if reason and "ALERT" in reason else ""
 
 
 def _peer_error(error: Error, peer: str) -> FerryError:
