@@ -28,15 +28,13 @@ SPEC = ArgumentSpec(
         "bind": {"type": "str", "default": ""},
         "disks": {"type": "list", "elements": "str", "default": []},
         "lease": {"type": "int", "default": 3600},
+        "source_view": {"type": "str", "choices": ["moving", "stopped"], "default": "moving"},
     },
     required_if=(("state", "started", ("run", "worker_certificate")),),
 )
 
 # Both become names of folders on the source and parts of a DNS name.
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-# A disk that is read while its server writes is a smear; a later delta compares and mends it.
-# Nothing better can be claimed by a sender that reads the live disks.
-_LIVE_VIEW = "moving"
 
 
 def work(task: Task) -> Outcome:
@@ -91,7 +89,7 @@ def _public(record: Mapping[str, Any]) -> Dict[str, Any]:
         "disks": record["disks"],
         "pid": record.get("pid"),
         "port": record["port"],
-        "source_view": _LIVE_VIEW,
+        "source_view": record["source_view"],
     }
 
 

@@ -17,7 +17,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.ferry.hvm.plugins.module_utils.errors import FerryError
 from ansible_collections.ferry.hvm.plugins.plugin_utils.clock import Clock
-from ansible_collections.ferry.hvm.plugins.plugin_utils.progress import Reporter
+from ansible_collections.ferry.hvm.plugins.plugin_utils.progress import Reporter, finish
 from ansible_collections.ferry.hvm.plugins.plugin_utils.receiver_watch import Receiver, Watch
 from ansible_collections.ferry.hvm.plugins.plugin_utils.shell import ActionShell
 from ansible_collections.ferry.hvm.plugins.plugin_utils.task import failed
@@ -52,13 +52,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible publishes no ty
         started: Dict[str, Any] = self._execute_module(task_vars=variables)
         replication = started.get("replication", {})
         wait = boolean(self._task.args.get("wait", True))
-        if started.get("failed") or replication.get("state") != "running" or not wait:
-            return started
         try:
-            result = self._follow(replication, variables)
+            if replication.get("state") == "running" and wait:
+                replication["result"] = self._follow(replication, variables)
         except FerryError as error:
             return {**failed(error), "changed": started["changed"], "replication": replication}
-        return {**started, "replication": {**replication, **result, "state": "done"}}
+        if "result" in replication:
+            started["replication"] = finish(replication)
+        return started
 
     def _follow(
         self, replication: Mapping[str, Any], variables: Mapping[str, Any]

@@ -76,6 +76,15 @@ options:
         slowly.
     type: int
     default: 3600
+  source_view:
+    description:
+      - What the disks are while they are read; it goes into the claim of the sync.
+      - V(moving) is the truth for a server at work. What was written during the sync may be on the target in
+        part; a later sync compares and mends it.
+      - V(stopped) is refused if any file system of the disks can still be written.
+    type: str
+    choices: [moving, stopped]
+    default: moving
 notes:
   - The Python is the one of C(ansible_python_interpreter) if the inventory sets it. Otherwise the first
     that runs of C(python3), C(/usr/libexec/platform-python) and C(python3.15) down to C(python3.6).
@@ -121,9 +130,7 @@ export:
       sample:
         - {name: sda, path: /dev/sda, size: 3221225472}
     source_view:
-      description:
-        - The word for what the disks are while they are read.
-        - V(moving) means that they may change, so that the copy is right only after a later sync.
+      description: As O(source_view).
       type: str
       sample: moving
     pid:

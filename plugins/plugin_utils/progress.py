@@ -9,7 +9,7 @@ decides which lines are shown. Every plain line is a row in AWX's database, so t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping
+from typing import Any, Callable, Dict, Mapping
 
 from ..module_utils.units import show_duration, show_size
 
@@ -58,6 +58,23 @@ def describe(migration_id: str, progress: Progress) -> str:
         f"{show_size(progress.rate)}/s, {show_size(max(0, progress.done - progress.sent))} not sent"
         f"{left}"
     )
+
+
+def finish(replication: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return the replication with the receiver's `result` in it: how each disk was found and how it
+    went under one name, and what was compared (bytes that both ends hold a common digest of)."""
+    planned = {disk["name"]: disk for disk in replication["disks"]}
+    result = replication["result"]
+    disks = [
+        {
+            **planned[disk["name"]],
+            **disk,
+            "compared": disk["same"] + disk["zero"] + disk["data"],
+        }
+        for disk in result["disks"]
+    ]
+    known = {name: value for name, value in replication.items() if name != "result"}
+    return {**known, "state": result["state"], "seconds": result["seconds"], "disks": disks}
 
 
 class Reporter:

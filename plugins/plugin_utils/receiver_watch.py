@@ -9,7 +9,6 @@ it sees. So a broken connection is no broken sync, and a second controller may f
 from __future__ import annotations
 
 import json
-import shlex
 from typing import Any, Dict, NamedTuple, Tuple
 
 from ..module_utils.errors import RestartSyncError, TransientError, from_dict
@@ -24,11 +23,11 @@ INTERVAL = 3.0
 PATIENCE = 300.0
 
 # The life sign is asked for before the result: a receiver writes its result and then ends, so "dead
-# and no result" is never just bad timing. The command line is looked at because process ids come
-# round again.
+# and no result" is never just bad timing. Process ids come round again, so the process must be the one
+# that has the run's lock open.
 _LOOK = """\
 cd {directory} 2>/dev/null || {{ echo gone; exit 0; }}
-alive=dead; grep -qF {directory} /proc/{pid}/cmdline 2>/dev/null && alive=running
+alive=dead; ls -l /proc/{pid}/fd 2>/dev/null | grep -qF " {directory}/lock" && alive=running
 if [ -e result.json ]; then echo ended; cat result.json; exit 0; fi
 echo $alive; cat progress.json 2>/dev/null; exit 0
 """
@@ -53,9 +52,8 @@ class Watch:
         self._receiver = receiver
         self._reporter = reporter
         self._clock = clock
-        self._command = _LOOK.format(
-            directory=shlex.quote(receiver.directory), pid=int(receiver.pid)
-        )
+        # A run's id has no characters that a shell knows, so the directory needs no quotes.
+        self._command = _LOOK.format(directory=receiver.directory, pid=int(receiver.pid))
 
     def follow(self) -> Dict[str, Any]:
         """Show the progress until the receiver ended, and return the document of its result.

@@ -147,7 +147,11 @@ class Playground:
             },
             "delegate_to": "localhost",
             "check_mode": False,
-            "vars": {"ansible_connection": "local"},
+            "vars": {
+                "ansible_connection": "local",
+                "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+                "ansible_become": False,
+            },
         }
         play = {"hosts": "web01", "gather_facts": False, "tasks": [*tasks, note]}
         playbook = self.folder / "playbook.json"

@@ -30,14 +30,18 @@ Record = Dict[str, Any]
 
 @contextmanager
 def only_one(base: str) -> Iterator[None]:
-    """Hold off every other controller's order on this host; two may come for the same migration."""
-    os.makedirs(base, mode=0o700, exist_ok=True)
-    folder = os.open(base, os.O_RDONLY)
+    """Hold off every other controller's order on this host; two may come for the same migration.
+
+    The lock is on the folder above, which stays: an empty `base` is removed at the end.
+    """
+    parent = os.open(os.path.dirname(base), os.O_RDONLY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+        fcntl.flock(parent, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(folder)
+        if os.path.isdir(base) and not os.listdir(base):
+            os.rmdir(base)
+        os.close(parent)
 
 
 def folder_of(base: str, migration_id: str) -> str:
@@ -56,15 +60,16 @@ def running_exports(base: str, sender: Sender) -> List[Record]:
 def look(folder: str, sender: Sender) -> Optional[Record]:
     """Return the record of the export in `folder` if its sender runs, else None.
 
-    A sender without a record is one whose controller was killed between start and note: it runs, so
-    it counts, but nothing is known of it and it equals no wanted export.
+    A folder without the program is a receiver's run: a worker may share this host with a source in a
+    lab. A sender without a record is one whose controller was killed between start and note: it runs,
+    so it counts, but nothing is known of it and it equals no wanted export.
     """
-    if not os.path.isdir(folder):
+    if not os.path.exists(os.path.join(folder, _PROGRAM)):
         return None
     status = sender.call("status", {"directory": folder})
     if not status["running"]:
         return None
-    return dict(_read_record(folder), migration_id=os.path.basename(folder), pid=status.get("pid"))
+    return {**status, **_read_record(folder), "migration_id": os.path.basename(folder)}
 
 
 def _read_record(folder: str) -> Record:
@@ -86,19 +91,14 @@ def write_record(folder: str, record: Record) -> None:
 def make_folder(folder: str, program: bytes) -> str:
     """Make `folder` anew with the sender's program in it; return the program's path."""
     shutil.rmtree(folder, ignore_errors=True)
-    os.mkdir(folder, 0o700)
+    os.makedirs(folder, 0o700)
     path = os.path.join(folder, _PROGRAM)
     with open(path, "wb") as stream:
         stream.write(program)
     return path
 
 
-def remove(base: str, folder: str, sender: Sender) -> bool:
-    """Stop the sender in `folder` and remove what is there; return whether anything was."""
-    if not os.path.isdir(folder):
-        return False
+def remove(folder: str, sender: Sender) -> None:
+    """Stop the sender in `folder`, if one runs, and remove the folder."""
     sender.call("stop", {"directory": folder})
     shutil.rmtree(folder, ignore_errors=True)
-    if not os.listdir(base):
-        os.rmdir(base)
-    return True

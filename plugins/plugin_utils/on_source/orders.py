@@ -17,7 +17,7 @@ from .sender import Sender, SourceError, call_sender, input_error, sender_progra
 Order = Dict[str, Any]
 
 # What makes two exports the same: a sender started with these serves exactly the wanted worker.
-_SAME = ("run", "worker_certificate", "port", "bind", "names", "lease")
+_SAME = ("run", "worker_certificate", "port", "bind", "names", "lease", "source_view")
 
 
 class StartPlan(NamedTuple):
@@ -56,7 +56,7 @@ def started(order: Order) -> Order:
 def _predict_start(order: Order, sender: Sender) -> Order:
     plan = plan_start(order, exports.running_exports(order["base"], sender))
     disks = choose_disks(order["disks"], sender.call("list", {})["disks"])
-    record = {"disks": disks, "port": order["port"]} if plan.starts else plan.replaces
+    record = dict(wanted(order), disks=disks) if plan.starts else plan.replaces
     return {"changed": plan.starts, "export": record, "replaced": _replaced(plan)}
 
 
@@ -80,6 +80,7 @@ def wanted(order: Order) -> exports.Record:
         "bind": order["bind"],
         "names": order["disks"],
         "lease": order["lease"],
+        "source_view": order["source_view"],
     }
 
 
@@ -126,7 +127,7 @@ def _start(order: Order, sender: Sender, plan: StartPlan) -> exports.Record:
     disks = choose_disks(order["disks"], sender.call("list", {})["disks"])
     folder = exports.folder_of(order["base"], order["migration_id"])
     if plan.replaces is not None:
-        sender.call("stop", {"directory": folder})
+        exports.remove(folder, sender)
     program = exports.make_folder(folder, sender_program())
     try:
         answer = call_sender(program, "start", _start_document(order, folder, disks))
@@ -155,6 +156,7 @@ def _start_document(order: Order, folder: str, disks: List[Order]) -> Order:
         "peer_certificate": order["worker_certificate"],
         "disks": disks,
         "lease": order["lease"],
+        "view": order["source_view"],
     }
 
 
@@ -162,10 +164,13 @@ def absent(order: Order) -> Order:
     """End the export of the migration; nothing of it is left on this host."""
     _refuse_without_root()
     folder = exports.folder_of(order["base"], order["migration_id"])
-    if order["check"] or not os.path.isdir(folder):
+    if order["check"]:
         return {"changed": os.path.isdir(folder)}
     with exports.only_one(order["base"]):
-        return {"changed": exports.remove(order["base"], folder, Sender(sender_program()))}
+        was_there = os.path.isdir(folder)
+        if was_there:
+            exports.remove(folder, Sender(sender_program()))
+    return {"changed": was_there}
 
 
 def _refuse_without_root() -> None:

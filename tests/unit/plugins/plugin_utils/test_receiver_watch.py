@@ -65,10 +65,13 @@ class Cut:
 
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that names its run directory in its command line, as the receiver does."""
-    program = "import sys; sys.stdin.read()"
-    arguments = [sys.executable, "-c", program, str(tmp_path)]
-    with subprocess.Popen(arguments, stdin=subprocess.PIPE) as alive:
+    """A process that has its run's lock open, as the receiver does."""
+    program = "import sys; lock = open(sys.argv[1] + '/lock', 'w'); print(); sys.stdin.read()"
+    arguments = [sys.executable, "-u", "-c", program, str(tmp_path)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(arguments, stdin=pipe, stdout=pipe) as alive:
+        assert alive.stdout is not None
+        alive.stdout.readline()
         yield alive
         alive.kill()
 

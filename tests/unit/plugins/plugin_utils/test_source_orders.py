@@ -54,6 +54,7 @@ def a_start(base: Path, **other: Any) -> dict[str, Any]:
         "bind": "",
         "disks": [],
         "lease": 60,
+        "source_view": "moving",
         "key": "the private key",
         "certificate": "sender's",
     }
@@ -134,7 +135,7 @@ def test_two_migrations_may_use_two_ports(ask: Ask) -> None:
 def test_a_sender_that_cannot_start_leaves_nothing(ask: Ask, base: Path) -> None:
     with pytest.raises(InputError, match="Cannot listen on port 1"):
         ask("started", port=1)
-    assert not (base / "web01").exists()
+    assert not base.exists()
 
 
 @pytest.mark.parametrize(
@@ -160,6 +161,13 @@ def test_absent_leaves_nothing(ask: Ask, base: Path) -> None:
     pid = ask("started")["export"]["pid"]
     assert ask("absent") == {"changed": True}
     assert not is_alive(pid)
+    assert not base.exists()
+
+
+def test_absent_tidies_after_a_sender_that_ended_by_itself(ask: Ask, base: Path) -> None:
+    """A sender whose lease ended removes its own folder, but not the one above."""
+    base.mkdir()
+    assert ask("absent") == {"changed": False}
     assert not base.exists()
 
 
@@ -226,7 +234,7 @@ def test_plan_names_every_difference(tmp_path: Path) -> None:
     running = {"migration_id": "web01", "pid": 7, "run": "old", "port": 5994}
     plan = plan_start(a_start(tmp_path), [running])
     assert plan.starts
-    assert plan.reason == "run, worker_certificate, bind, names, lease"
+    assert plan.reason == "run, worker_certificate, bind, names, lease, source_view"
 
 
 def test_plan_refuses_the_port_of_a_nameless_run(tmp_path: Path) -> None:
