@@ -37,7 +37,8 @@ class Named:
 def choose(kind: str, wanted: str, offered: Iterable[Named], *, prefix: str = "") -> Named:
     """Return the one whose name, code or id is `wanted`; a name wins over a code, both over an id.
 
-    `prefix` may stand before the id, as in the API's lists of options ("network-20"). Raises `NoSuchObjectError`, naming what there is, or `AmbiguousNameError`.
+    `prefix` may stand before the id, as in the API's lists of options ("network-20"). Raises
+    `NoSuchObjectError`, naming what there is, or `AmbiguousNameError`.
     """
     offered = list(offered)
     for answers_to in attrgetter("name"), attrgetter("code"), _id_with(prefix), _id_with(""):
