@@ -12,7 +12,6 @@ from .changes import Change, EditFile, InstallPackages, Plan, RemovePackages, co
 from .mounted import MountedGuest
 
 _POLICY = "/usr/sbin/policy-rc.d"
-_PACKAGES = "/run/ferry-packages"
 
 # Names a step for the timing of what is done inside.
 Timer = Callable[[str], ContextManager[None]]
@@ -36,10 +35,10 @@ def _apply(change: Change, guest: MountedGuest) -> None:
         with _services_stay_off(guest):
             guest.run(command_of(change))
     elif isinstance(change, InstallPackages):
-        guest.lend_folder(os.path.dirname(change.files[0]), _PACKAGES)
-        names = [f"{_PACKAGES}/{os.path.basename(path)}" for path in change.files]
-        with _services_stay_off(guest):
-            guest.run(("dpkg", "--install", *names))
+        folder = os.path.dirname(change.files[0])
+        with _services_stay_off(guest), guest.lend_folder(folder) as place:
+            files = [f"{place}/{os.path.basename(path)}" for path in change.files]
+            guest.run(("dpkg", "--install", *files))
     else:
         guest.run(command_of(change))
 

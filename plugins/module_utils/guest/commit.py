@@ -24,7 +24,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from . import direct_io
 from .errors import StaleCommitError, StoreError
 from .overlays import Target, store_path
-from .store import Extent, disk_ranges, extents, read_table
+from .store import Extent, extents, join_ranges, read_table
 
 COMMITTED = "committed"
 APPLIED = "applied"
@@ -44,7 +44,7 @@ class DiskRecord:
     @property
     def ranges(self) -> List[Tuple[int, int]]:
         """Return the changed ranges of the disk: (start, length) in bytes, rising, apart."""
-        return disk_ranges(self.extents)
+        return join_ranges((extent.start, extent.length) for extent in self.extents)
 
 
 @dataclass(frozen=True)

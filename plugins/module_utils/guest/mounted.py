@@ -44,6 +44,7 @@ _LINKS = (
     ("stderr", "/proc/self/fd/2"),
 )
 _SCRATCH = "/run/ferry"
+_LENT = "/run/ferry-lent"
 # The maker of an initramfs builds it in TMPDIR first: not on the overlay, where each byte would be
 # stored twice and stay in the store after it was deleted.
 _OWN_ENVIRONMENT = {"TMPDIR": _SCRATCH, "DEBIAN_FRONTEND": "noninteractive"}
@@ -79,11 +80,16 @@ class MountedGuest:
         plain.seek(0)
         return plain
 
-    def lend_folder(self, path: str, inside: str) -> None:
-        """The worker's folder `path` is seen, read-only, at `inside`, a path below /run."""
-        place = self.tree.host_path(inside)
+    @contextmanager
+    def lend_folder(self, path: str) -> Iterator[str]:
+        """Programs of the guest meanwhile see the worker's folder `path`; yields where they do."""
+        place = self.tree.host_path(_LENT)
         os.makedirs(place, exist_ok=True)
         syscalls.mount(path, place, "", flags=syscalls.MS_BIND)
+        try:
+            yield _LENT
+        finally:
+            syscalls.unmount(place)
 
 
 @contextmanager

@@ -178,13 +178,13 @@ def _device_number(path: str) -> str:
 
 
 def _loops(stage: str) -> List[str]:
-    """Return the loop devices whose file lies in `stage`."""
+    """Return the loop devices whose file is a store in `stage` or below."""
     found = []
     for block in os.listdir("/sys/block"):
         backing = f"/sys/block/{block}/loop/backing_file"
         if block.startswith("loop") and os.path.exists(backing):
             with open(backing) as file:
-                if file.read().startswith(os.path.join(stage, "store-")):
+                if file.read().startswith(os.path.join(stage, "")):
                     found.append(f"/dev/{block}")
     return found
 

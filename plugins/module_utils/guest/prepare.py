@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from .overlays import Target, open_overlays, remove_overlays
 from .package_files import find_packages
 from .plan import make_plan
 from .rules import Options
+from .store import join_ranges
 
 # A rebuilt initramfs of a stock kernel, twice (the tool writes the new one beside the old), the
 # tables, and the image while it is being made: 150 MiB were seen with every driver in it.
@@ -96,23 +98,44 @@ def _prepare_alone(request: Request, trial: bool) -> Report:
     targets = [Target(name, path, direct_io.protect(path)) for name, path in request.disks]
     with watch.step("clean up"):
         remove_overlays(request.stage)
-        pending = _pending(request)
-        if pending and trial:
-            return Report(None, None, True, _ranges(pending), watch.seconds)
-        finished = commit.finish(pending, targets, request.stage) if pending else None
-        commit.forget(request.stage)
-    changed = dict(_ranges(finished)) if finished else {}
-    facts, plan, made = _try_out(request, targets, watch, trial=trial)
-    if made:
+    pending = _pending(request)
+    if trial:
+        return _try(request, targets, pending, watch)
+    changed: Dict[str, List[Tuple[int, int]]] = {target.name: [] for target in targets}
+    if pending:
+        with watch.step("finish the earlier preparation"):
+            _note_changes(changed, commit.finish(pending, targets, request.stage))
+    commit.forget(request.stage)
+    facts, plan = _work_on_overlays(request, targets, watch, apply=True)
+    if plan.changes:
         with watch.step("commit"):
             record = commit.commit(targets, request.stage, request.generation)
         with watch.step("copy to the disks"):
-            commit.apply(record, targets, request.stage)
-        for name, ranges in _ranges(record).items():
-            changed[name] = sorted({*changed.get(name, []), *ranges})
-    else:
-        commit.clear_stores(request.stage)
-    return Report(facts, plan, finished is not None, changed, watch.seconds)
+            _note_changes(changed, commit.apply(record, targets, request.stage))
+    commit.clear_stores(request.stage)
+    return Report(facts, plan, pending is not None, changed, watch.seconds)
+
+
+def _try(
+    request: Request,
+    targets: Sequence[Target],
+    pending: Optional[commit.Record],
+    watch: Stopwatch,
+) -> Report:
+    """Say what a preparation would do. The stage of a real one, and its record, are left alone."""
+    changed: Dict[str, List[Tuple[int, int]]] = {}
+    if pending:
+        # Half of it may be on the disks already: there is no guest to look at before it is finished.
+        _note_changes(changed, pending)
+        return Report(None, None, True, changed, watch.seconds)
+    with tempfile.TemporaryDirectory(prefix="trial-", dir=request.stage) as stage:
+        facts, plan = _work_on_overlays(replace(request, stage=stage), targets, watch, apply=False)
+    return Report(facts, plan, False, changed, watch.seconds)
+
+
+def _note_changes(changed: Dict[str, List[Tuple[int, int]]], record: commit.Record) -> None:
+    for disk in record.disks:
+        changed[disk.name] = join_ranges([*changed.get(disk.name, []), *disk.ranges])
 
 
 def _pending(request: Request) -> Optional[commit.Record]:
@@ -123,10 +146,10 @@ def _pending(request: Request) -> Optional[commit.Record]:
     return None
 
 
-def _try_out(
-    request: Request, targets: Sequence[Target], watch: Stopwatch, *, trial: bool
-) -> Tuple[GuestFacts, Plan, bool]:
-    """Observe and plan on overlays; unless it is a trial, apply. The third is whether stores count."""
+def _work_on_overlays(
+    request: Request, targets: Sequence[Target], watch: Stopwatch, *, apply: bool
+) -> Tuple[GuestFacts, Plan]:
+    """Observe and plan; with `apply` also change the overlays, and observe that all is right then."""
     with ExitStack() as stack:
         with watch.step("open overlays"):
             disks, file_systems = stack.enter_context(open_overlays(targets, request.stage))
@@ -137,15 +160,14 @@ def _try_out(
         packages = find_packages(request.packages_directory, facts.distribution)
         options = replace(request.options, agent_packages=packages)
         plan = make_plan(facts, options)
-        made = bool(plan.changes) and not trial
-        if made:
+        if apply and plan.changes:
             _need_room(request.stage)
             apply_plan(plan, guest, watch.step)
             with watch.step("inspect again"):
                 _verify(_inspect(guest, disks, file_systems), options)
         with watch.step("close overlays"):
             stack.close()
-    return facts, plan, made
+    return facts, plan
 
 
 def _inspect(
@@ -180,10 +202,6 @@ def _need_room(stage: str) -> None:
             f" a preparation needs {show_exact_size(_ROOM)}.",
             hint="Make the worker's volume larger.",
         )
-
-
-def _ranges(record: commit.Record) -> Dict[str, List[Tuple[int, int]]]:
-    return {disk.name: disk.ranges for disk in record.disks}
 
 
 @contextmanager

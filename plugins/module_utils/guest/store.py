@@ -16,7 +16,7 @@ and of the chunk of the store that now stands for it. An exception whose second 
 from __future__ import annotations
 
 import struct
-from typing import Callable, List, NamedTuple, Sequence, Tuple
+from typing import Callable, Iterable, List, NamedTuple, Tuple
 
 from .errors import StoreError
 
@@ -105,15 +105,16 @@ def extents(table: Table, size: int) -> List[Extent]:
     return found
 
 
-def disk_ranges(changed: Sequence[Extent]) -> List[Tuple[int, int]]:
-    """Return (start, length) on the disk, in bytes; what touches on the disk is one range."""
-    ranges: List[Tuple[int, int]] = []
-    for extent in changed:
-        if ranges and sum(ranges[-1]) == extent.start:
-            ranges[-1] = (ranges[-1][0], ranges[-1][1] + extent.length)
+def join_ranges(ranges: Iterable[Tuple[int, int]]) -> List[Tuple[int, int]]:
+    """Return (start, length) ranges in rising order, with those that touch or overlap made one."""
+    joined: List[Tuple[int, int]] = []
+    for start, length in sorted(ranges):
+        if joined and start <= sum(joined[-1]):
+            first = joined[-1][0]
+            joined[-1] = (first, max(sum(joined[-1]), start + length) - first)
         else:
-            ranges.append((extent.start, extent.length))
-    return ranges
+            joined.append((start, length))
+    return joined
 
 
 def _end(extent: Extent) -> Tuple[int, int]:

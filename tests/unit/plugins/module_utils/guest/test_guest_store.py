@@ -11,8 +11,8 @@ from ansible_collections.ferry.hvm.plugins.module_utils.guest.errors import Stor
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.store import (
     Extent,
     Table,
-    disk_ranges,
     extents,
+    join_ranges,
     read_table,
 )
 from hypothesis import given
@@ -86,9 +86,17 @@ def test_exceptions_that_cannot_be_are_refused(pairs: tuple[tuple[int, int], ...
         extents(Table(CHUNK, pairs), 3 * CHUNK)
 
 
-def test_ranges_of_the_disk_join_whatever_the_store_does() -> None:
-    changed = [Extent(0, 10, 500), Extent(10, 5, 0), Extent(20, 5, 900)]
-    assert disk_ranges(changed) == [(0, 15), (20, 5)]
+@pytest.mark.parametrize(
+    ("ranges", "joined"),
+    [
+        pytest.param([], [], id="none"),
+        pytest.param([(0, 10), (10, 5)], [(0, 15)], id="touching"),
+        pytest.param([(20, 5), (0, 10)], [(0, 10), (20, 5)], id="apart and out of order"),
+        pytest.param([(0, 30), (5, 5), (29, 3)], [(0, 32)], id="inside and overlapping"),
+    ],
+)
+def test_ranges_are_joined(ranges: list[tuple[int, int]], joined: list[tuple[int, int]]) -> None:
+    assert join_ranges(ranges) == joined
 
 
 @given(st.dictionaries(st.integers(0, 300), st.integers(2, 600), max_size=80))
