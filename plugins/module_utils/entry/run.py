@@ -79,9 +79,13 @@ def run_module(spec: ArgumentSpec, work: Work) -> None:
     except FerryError as error:
         _fail(module, str(error), error=error.as_dict())
     except Exception as error:  # noqa: BLE001 - the entry layer is where a bug gets its report
-        _fail(
-            module, f"Bug in Ferry: {error!r}. Please report it.", exception=traceback.format_exc()
-        )
+        # Not Ansible's own key `exception`: ansible-core 2.19 shows that one only when it is configured to.
+        told = {
+            "kind": "bug",
+            "what": repr(error),
+            "traceback": traceback.format_exc().splitlines(),
+        }
+        _fail(module, f"Bug in Ferry: {error!r}. Please report it.", error=told)
     for warning in outcome.warnings:
         module.warn(warning)
     diff = {} if outcome.diff is None else {"diff": outcome.diff}
