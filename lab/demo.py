@@ -59,7 +59,9 @@ def _show_table(reports: Mapping[str, Mapping[str, Any]]) -> None:
             sizes = "".join(
                 f"{disk[key] / 2**20:>8.1f} MiB" for key in ("size", "compared", "sent")
             )
-            print(f"    {name:<11}{disk['name']:<6}{sizes}  {disk['claim']}")
+            claim = disk["claim"]
+            words = f"{claim['source_view']}, {claim['target_read']}, root {claim['root'][:16]}"
+            print(f"    {name:<11}{disk['name']:<6}{sizes}  {words}")
     print(f"\n    {'seconds per step':<30}" + "".join(f"{name:>12}" for name in reports))
     for step in next(iter(reports.values()))["steps"]:
         took = "".join(f"{report['steps'].get(step, 0.0):>12.1f}" for report in reports.values())

@@ -1,23 +1,16 @@
 # SPDX-FileCopyrightText: 2026 The Ferry authors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Callback: after a run, what each sync carried, what it claims, and where the time went."""
 
 from __future__ import annotations
-
-import json
-import time
-from pathlib import Path
-from typing import Any
-
-from ansible.plugins.callback import CallbackBase
-from ansible_collections.ferry.hvm.plugins.module_utils.units import show_duration, show_size
 
 DOCUMENTATION = r"""
 name: report
 type: aggregate
 short_description: Report of a migration run
 version_added: 0.1.0
-author: The Ferry authors
+author: The Ferry authors (@ferry-hvm)
 description:
   - After the play recap, prints for each workload what the sync compared and sent, what its claim
     says, and how long each step took. With a file name, also writes it there as JSON.
@@ -34,6 +27,14 @@ options:
       - section: callback_ferry_report
         key: report_file
 """
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+from ansible_collections.ferry.hvm.plugins.module_utils.units import show_duration, show_size
 
 REPLICATE = "ferry.hvm.worker_replicate"
 
@@ -101,7 +102,12 @@ def _lines(name: str, workload: dict[str, Any]) -> list[str]:
     for disk in workload.get("replication", {}).get("disks", []):
         lines.append(
             f"  {disk['name']}: {show_size(disk['size'])} on disk, {show_size(disk['compared'])} compared, "
-            f"{show_size(disk['sent'])} sent; {disk['claim']}"
+            f"{show_size(disk['sent'])} sent"
+        )
+        claim = disk["claim"]
+        lines.append(
+            f"    claim: root {claim['root'][:16]} ({claim['algorithm']}), source {claim['source_view']}, "
+            f"{show_size(claim['source_read']['read'])} of it read, target {claim['target_read']}"
         )
     longest_first = sorted(workload["steps"].items(), key=lambda step: -step[1])
     times = ", ".join(f"{step} {show_duration(took)}" for step, took in longest_first if took >= 1)

@@ -14,7 +14,7 @@ DOCUMENTATION = r"""
 name: pair_disks
 short_description: Pair the disks of a source with the volumes of a target
 version_added: 0.1.0
-author: The Ferry authors
+author: The Ferry authors (@ferry-hvm)
 description:
   - Returns, for each disk of the source, which volume of the target takes it.
   - A pair is never guessed. The operator's map comes first, then equal names, then, if there are as

@@ -12,7 +12,7 @@ DOCUMENTATION = r"""
 name: pair_interfaces
 short_description: Pair the network interfaces of a source with those of a target
 version_added: 0.1.0
-author: The Ferry authors
+author: The Ferry authors (@ferry-hvm)
 description:
   - Returns, for each hardware interface of the source that has a counterpart on the target, its name and
     both MAC addresses. Both sides are taken in their order; bridges, bonds and tunnels are passed over.

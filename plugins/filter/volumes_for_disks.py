@@ -14,7 +14,7 @@ DOCUMENTATION = r"""
 name: volumes_for_disks
 short_description: Name the volumes of a new target for the disks of a source
 version_added: 0.1.0
-author: The Ferry authors
+author: The Ferry authors (@ferry-hvm)
 description:
   - Returns one volume for each disk of the source, named after the disk and rounded up to whole GiB.
     The first disk's volume is the root volume.

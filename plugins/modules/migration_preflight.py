@@ -1,13 +1,14 @@
 #!/usr/bin/python
 # SPDX-FileCopyrightText: 2026 The Ferry authors
 # SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: migration_preflight
 short_description: Judge whether a workload is ready to migrate
 version_added: 0.1.0
-author: The Ferry authors
+author: The Ferry authors (@ferry-hvm)
 description:
   - Judges what was observed of source, target and controller, check by check, and fails where a
     migration must not begin. Nothing is read or changed but the given data and the controller's files.

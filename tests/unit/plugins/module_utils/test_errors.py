@@ -18,7 +18,7 @@ from ansible_collections.ferry.hvm.plugins.module_utils import errors
 def test_an_error_crosses_a_process_border_unchanged(kind: type[errors.FerryError]) -> None:
     sent = kind("Disk sda of web01 is 10 bytes.", hint="Use a larger one.")
     got = errors.from_dict(sent.as_dict())
-    assert type(got) is kind
+    assert got.kind == kind.kind
     assert str(got) == "Disk sda of web01 is 10 bytes. Use a larger one."
 
 
