@@ -58,4 +58,5 @@ notes:
   - Reading and removing are repeated when the appliance does not answer. Where the answer to a change is lost,
     the module looks whether the change was made before it asks again.
   - The module runs on the host of the task. To run it on the controller use C(delegate_to=localhost).
+  - The appliance is reached directly; proxies that the environment names are not used.
 """

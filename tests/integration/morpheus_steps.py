@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The morpheus modules' steps of one migration, and how tests take them.
 
-`STEPS` is a table in the order of the sequence. `run_in_ansible` takes them with `ansible-playbook`,
-each three times: in check mode, for real, and for real again, with the appliance's whole records read
-in between. `call` takes one without Ansible's processes, for tests that need many.
+`steps` is a table in the order of the sequence. `run_in_ansible` takes them with
+`ansible-playbook`, each three times: in check mode, for real, and for real again, with the
+appliance's whole records read in between. `Modules.call` takes one without Ansible's processes, for
+tests that need many.
 """
 
 from __future__ import annotations
@@ -151,7 +152,7 @@ def environment(appliance: LocalAppliance) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Modules:
-    """Calls the modules' work in this process, with arguments checked by Ansible's own validator."""
+    """Calls the modules' work in this process; Ansible's own validator checks the arguments."""
 
     appliance: LocalAppliance
     defaults: Mapping[str, Any] = field(default_factory=lambda: {"wait_timeout": 20})

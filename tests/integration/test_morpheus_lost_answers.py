@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The appliance does what it was asked and its answer is lost, or it fails before it did anything.
 
-For each change that the modules ask for, both are tried: in both the module ends with what was asked
-being true, once.
+For each change that the modules ask for, both are tried: in both the module ends with what was
+asked being true, once.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ CHANGES = {
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What an appliance leaves on which the target exists, off, and the worker's volume and image."""
+    """What an appliance leaves that has the target, off, and the worker's volume and image."""
     folder = tmp_path_factory.mktemp("prepared")
     image = folder / "worker.iso"
     image.write_bytes(b"worker")

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The Ferry authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The morpheus modules through ansible-playbook against the lab's appliance, every step three times.
+"""The morpheus modules through ansible-playbook against the lab's appliance, each step thrice.
 
 One run of ansible-playbook takes the whole sequence; the tests look at what it brought back.
 """

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The Ferry authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the morpheus modules refuse or give up on, and that they say on which object and what to do."""
+"""What the morpheus modules refuse or give up on; each says on which object and what to do."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Arguments of the morpheus modules, and from them to the room and back. PRIVATE to the collection.
 
-Entry layer. What a module's options are in Ansible's words is turned here into the room's nouns; the
-module's own file holds only its documentation, its specification and one call.
+Entry layer. What a module's options are in Ansible's words is turned here into the room's nouns;
+the module's own file holds only its documentation, its specification and one call.
 """
 
 from __future__ import annotations

@@ -37,7 +37,8 @@ OLDEST_VERSION = (8, 0, 8)
 # The API's own default is 25; the vendor's clients ask for up to 100 in their lists.
 PAGE_SIZE = 100
 
-# Safe to send twice: a read, and a removal, whose second answer (404) means that the first was heard.
+# Safe to send twice: a read, and a removal, whose second answer (404) means that the first was
+# heard.
 REPEATABLE = ("GET", "DELETE")
 
 

@@ -29,7 +29,7 @@ STANDARD_VOLUME_TYPE = 1
 
 @dataclass(frozen=True)
 class WantedVolume:
-    """A volume of a new instance. `size` in bytes; the appliance makes whole GiB of it, rounded up."""
+    """A volume of a new instance. `size` in bytes; the appliance gets whole GiB, rounded up."""
 
     name: str
     size: int
@@ -67,7 +67,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class Creation:
-    """A new instance with every name resolved. `pool_id` and datastore ids as the API wants them."""
+    """A new instance with every name resolved. `pool_id` is as the API wants it: "pool-5"."""
 
     profile: Profile
     cloud: Named
@@ -137,8 +137,8 @@ class Creation:
 def by_unit(volumes: Sequence[WantedVolume]) -> Tuple[WantedVolume, ...]:
     """Return the volumes in the order of their units, those without one last, else as given.
 
-    The appliance numbers units in the order of the request; naming a unit would need the number of a
-    controller that does not exist yet.
+    The appliance numbers units in the order of the request; naming a unit would need the number of
+    a controller that does not exist yet.
     """
     return tuple(sorted(volumes, key=lambda each: (each.unit is None, each.unit or 0)))
 

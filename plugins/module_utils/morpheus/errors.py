@@ -22,7 +22,7 @@ class UnreachableError(TransientError):
 
 
 class BusyError(TransientError):
-    """The appliance answered that it cannot now: 429 or 5xx. `retry_after` in seconds, if it said so."""
+    """The appliance answered that it cannot now: 429 or 5xx. `retry_after` in seconds, if told."""
 
     def __init__(
         self, what: str, *, hint: str = "", status: int, retry_after: Optional[float] = None

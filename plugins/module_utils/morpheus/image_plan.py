@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Which virtual images there shall be, and the steps to it. PRIVATE to the collection. Pure.
 
-An image is right when it holds exactly the one file. The appliance tells a file's length but not its
-digest; so Ferry writes both on the image as tags when it makes it. A file that changed without
+An image is right when it holds exactly the one file. The appliance tells a file's length but not
+its digest; so Ferry writes both on the image as tags when it makes it. A file that changed without
 changing its length (a new seed) is seen by the digest, an upload that was cut by the length.
 """
 

@@ -24,7 +24,7 @@ from .parse import (
 from .transport import Upload
 from .waiting import Waiter
 
-# "Active" may come before the file is stored (vendor's HVM documentation), so it is needed, never enough.
+# "Active" may come before the file is stored (vendor's HVM documentation): needed, never enough.
 READY = "active"
 FAILED = frozenset({"failed"})
 
@@ -52,7 +52,7 @@ class Image:
 
     @property
     def is_complete(self) -> bool:
-        """Whether it is active and holds one file, at the length that its tag tells, if it has one."""
+        """Whether it is active and holds one file, at the length that its tag tells, if any."""
         lengths = list(self.lengths.values())
         told = self.tags.get(LENGTH_TAG)
         is_whole = len(lengths) == 1 and (told is None or told == str(lengths[0]))

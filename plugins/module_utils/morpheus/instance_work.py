@@ -52,7 +52,7 @@ def _take(client: MorpheusClient, step: InstanceStep, waiter: Waiter) -> None:
 
 
 def _create(client: MorpheusClient, step: Create, waiter: Waiter) -> None:
-    """The instance is provisioned, in the wanted power state, with the volumes that were asked for."""
+    """The instance is provisioned, in the wanted power state, with disks and cards as asked for."""
     machine = _ask_to_create(client, step, waiter)
     if step.creation.profile.is_powered_off:
         machine = machines.wait_until_off(client, machine, waiter)

@@ -29,7 +29,7 @@ from .parse import (
 from .volumes import Volume, whole_gib
 from .waiting import Waiter
 
-# Instance.Status of the vendor's plugin-core. What is in none of these three is not ours to wait for.
+# Instance.Status of the vendor's plugin-core. What is in none of these three is not waited for.
 PASSING = frozenset(
     {
         "pending",
@@ -81,7 +81,7 @@ class Instance:
 
 
 def parse_instance(thing: Json) -> Instance:
-    """Return the instance that the API describes. Raises `UnexpectedAnswerError` for several servers."""
+    """Return the instance that the API describes. Raises for one with several servers."""
     servers = [number for number in map(maybe_int, thing.get("servers") or ()) if number]
     if len(servers) > 1:
         raise UnexpectedAnswerError(
@@ -228,7 +228,7 @@ def wait_until_gone(client: MorpheusClient, instance: Instance, waiter: Waiter) 
 
 
 def refuse_failed(client: MorpheusClient, instance: Instance) -> None:
-    """Raise `StateFailedError`, with all that the appliance says about it, if the instance failed."""
+    """Raise `StateFailedError`, with all that the appliance says of it, if the instance failed."""
     if instance.status in FAILED:
         raise StateFailedError(
             f'The {instance} is "{instance.status}": {_why(client, instance)}.',
@@ -240,7 +240,8 @@ def describe_state(instance: Instance) -> str:
     """Return what to tell an operator who waits for the instance."""
     if instance.status == "pendingremoval":
         return "it is kept by a policy of delayed removal; remove it on the appliance"
-    return f'it is "{instance.status}" {instance.message}'.strip()
+    busy = " and busy" if instance.is_busy else ""
+    return f'it is "{instance.status}"{busy} {instance.message}'.strip()
 
 
 def _why(client: MorpheusClient, instance: Instance) -> str:

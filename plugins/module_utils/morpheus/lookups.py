@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What an operator calls by name, and the appliance by number. PRIVATE to the collection.
 
-A look-up takes a name, a code or an id, and either finds exactly one object or says which there are.
+A look-up takes a name, a code or an id, and either finds exactly one object or says which there
+are.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class Machine:
 
     @property
     def is_off(self) -> bool:
-        """Whether instance and server agree that nothing runs. A graceful stop may lag in either."""
+        """Whether instance and server agree that nothing runs: a stop may lag in either."""
         return self.instance.status in instances.STOPPED and self.power_state == "off"
 
     @property
@@ -106,7 +106,7 @@ def reread(client: MorpheusClient, machine: Machine) -> Machine:
 
 
 def settle(client: MorpheusClient, machine: Machine, waiter: Waiter) -> Machine:
-    """Return the machine once the appliance does not work on it any more; at once if it does not."""
+    """Return the machine once the appliance does not work on it; at once if it does not now."""
     if not machine.instance.is_passing:
         return machine
     return with_server(client, instances.wait_until_settled(client, machine.instance, waiter))

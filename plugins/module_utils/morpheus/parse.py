@@ -17,7 +17,7 @@ Json = Mapping[str, Any]
 
 
 def need_id(thing: Json, kind: str) -> int:
-    """Return the object's id. Raises `UnexpectedAnswerError` without one: nothing can be done to it."""
+    """Return the object's id. Raises `UnexpectedAnswerError`: without one it is no object."""
     number = maybe_int(thing.get("id"))
     if number is None:
         raise UnexpectedAnswerError(

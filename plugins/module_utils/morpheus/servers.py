@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The Ferry authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Servers: the virtual machines under instances, where volumes are attached. PRIVATE to the collection.
+"""Servers: the virtual machines under instances, where volumes are attached. PRIVATE.
 
 An instance's own lists of volumes and interfaces may lag behind its server's (a server-level verb
 changed them), so everything about hardware is read here.
@@ -18,7 +18,7 @@ from .volumes import Volume, parse_volume
 
 @dataclass(frozen=True)
 class Interface:
-    """A network card. `mac` is in lower case; `address` is what the appliance knows, "" if nothing."""
+    """A network card. `mac` is in lower case; `address` is as the appliance knows it, or ""."""
 
     id: Optional[int]
     network_id: Optional[int]
@@ -38,7 +38,7 @@ class Interface:
 
 @dataclass(frozen=True)
 class Controller:
-    """A disk controller. `max_devices` does not count the reserved unit (its own place on the bus)."""
+    """A disk controller. `max_devices` is without the reserved unit (its own place on the bus)."""
 
     id: int
     name: str

@@ -72,7 +72,7 @@ class HttpsTransport:
     """HTTPS to one appliance; a connection per request, so that there is no state to lose."""
 
     def __init__(self, url: str, *, ca_path: str = "", verify_peer: bool, timeout: float) -> None:
-        """`timeout` is in seconds, for each wait on the network. Raises `InputError` on a bad url."""
+        """`timeout` in seconds is for each wait on the network. Raises `InputError`: bad url."""
         parts = urlsplit(url if "//" in url else f"https://{url}")
         if parts.scheme != "https" or not parts.hostname:
             raise InputError(

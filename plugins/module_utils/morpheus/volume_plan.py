@@ -29,7 +29,7 @@ class Place:
 
 @dataclass(frozen=True)
 class VolumeSeen:
-    """What was observed. `holder` is the machine that has the volume, `machine` the one asked for."""
+    """What was observed. `holder` is the machine that has the volume, `machine` the one named."""
 
     volume: Optional[Volume]
     holder: Optional[Machine] = None

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The Ferry authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Observe a volume, carry out its plan, and look again after each step. PRIVATE to the collection."""
+"""Observe a volume, carry out its plan, look again after each step. PRIVATE to the collection."""
 
 from __future__ import annotations
 
@@ -132,6 +132,7 @@ def _attach(client: MorpheusClient, step: Attach, waiter: Waiter) -> None:
     role = "as root" if step.as_root else "as data volume"
     what = f"{step.volume} to be attached to {step.machine} {role} at unit {step.unit}"
     _wait(client, step.machine, is_done, waiter=waiter, what=what)
+    volumes.wait_until_ready(client, step.volume.id, waiter)
 
 
 def _wait(

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Waiting for a state of the appliance, with a deadline. PRIVATE to the collection.
 
-Nearly every change of an appliance is asynchronous: the answer says "accepted", the object says when
-it is done. The clock is handed in, so that tests wait hours in no time.
+Nearly every change of an appliance is asynchronous: the answer says "accepted", the object says
+when it is done. The clock is handed in, so that tests wait hours in no time.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class Waiter:
 
         `what` completes "waited for ..."; `describe` tells what was seen instead. A transient fault
         while observing counts as "not yet": an appliance that restarts comes back. `is_reached` may
-        raise to end a wait that cannot succeed. Raises `TooSlowError` after `timeout` seconds, never
-        before at least one observation.
+        raise to end a wait that cannot succeed. Raises `TooSlowError` after `timeout` seconds, and
+        never before one observation.
         """
         deadline = self.clock.now() + self.timeout
         pause, seen = FIRST_PAUSE, "nothing yet"

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The Ferry authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A fake appliance with a certificate of its own, a client of it, and a clock that does not wait."""
+"""A fake appliance with its own certificate, a client of it, and a clock that does not wait."""
 
 from __future__ import annotations
 

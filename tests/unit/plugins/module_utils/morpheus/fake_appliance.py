@@ -3,8 +3,8 @@
 """A real HTTPS server on the loopback address that answers from a script, and notes what it heard.
 
 It is a peer, not a mock: the client under test opens sockets, checks its certificate, and meets cut
-connections and silence as it would in the world. Each path has its own list of replies; the last one
-is repeated. A path without a script is a 404 with an HTML page, like a web server's.
+connections and silence as it would in the world. Each path has its own list of replies; the last
+one is repeated. A path without a script is a 404 with an HTML page, like a web server's.
 """
 
 from __future__ import annotations
@@ -131,13 +131,19 @@ class _Handler(BaseHTTPRequestHandler):
         """Keep the test's output clean; `heard` is the log."""
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: clients that refuse the certificate or leave early are what tests are about."""
+
+
 @contextmanager
 def serve(certificate: Path, key: Path) -> Iterator[FakeAppliance]:
     """A fake appliance listens for as long as the block runs."""
     appliance = FakeAppliance()
     handler = type("Handler", (_Handler,), {"appliance": appliance})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     server.socket = context.wrap_socket(server.socket, server_side=True)

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The Ferry authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Machines and volumes for tests of plans, in the words of the appliance: parsed as it sends them."""
+"""Machines and volumes for tests of plans, parsed from the appliance's own words."""
 
 from __future__ import annotations
 

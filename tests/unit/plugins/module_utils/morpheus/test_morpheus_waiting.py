@@ -18,7 +18,7 @@ from tests.unit.plugins.module_utils.morpheus.conftest import FakeTime
 
 
 class Machine:
-    """Its state is the next of a list, the last one for ever; an exception in the list is raised."""
+    """Its state is the next of a list, the last one for ever; an exception in it is raised."""
 
     def __init__(self, *states: object) -> None:
         self.states: List[object] = list(states)
