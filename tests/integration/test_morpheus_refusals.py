@@ -159,6 +159,17 @@ def test_failed_instance_is_not_taken_for_a_good_one_and_can_be_removed(
     assert failed
 
 
+def test_failed_instance_is_taken_apart_without_leaving_volumes_behind(
+    api: Api, modules: Modules, failed: FerryError
+) -> None:
+    for name in "root", "data":
+        assert modules.call("volume", name=name, instance="web01", state="detached").changed
+        assert modules.call("volume", name=name, state="absent").changed
+    assert modules.call("instance", name="web01", state="absent", preserve_volumes=True).changed
+    assert api.get("/api/storage-volumes")["storageVolumes"] == []
+    assert failed
+
+
 def test_guest_that_ignores_the_power_button_is_not_called_off(api: Api, modules: Modules) -> None:
     modules.call("instance", **{**TARGET, "powered_off": False})
     api.put("/lab/config", {"guests_obey": False, "stop_deadline": 30})

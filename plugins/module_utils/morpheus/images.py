@@ -130,7 +130,7 @@ def mark_image(
 
 
 def upload_file(
-    client: MorpheusClient, image: Image, filename: str, content: Upload, timeout: float
+    client: MorpheusClient, image: Image, filename: str, content: Upload, *, timeout: float
 ) -> None:
     """Send the file as the body of one request: the API has no pieces and no resuming.
 

@@ -44,6 +44,11 @@ class Machine:
         return self.instance.status in instances.STOPPED and self.power_state == "off"
 
     @property
+    def is_wreck(self) -> bool:
+        """Whether it failed and nothing of it runs: good for nothing but being taken apart."""
+        return self.instance.status in instances.FAILED and self.power_state == "off"
+
+    @property
     def is_on(self) -> bool:
         """Whether instance and server agree that it runs."""
         return self.instance.status in instances.RUNNING and self.power_state == "on"

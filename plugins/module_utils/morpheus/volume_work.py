@@ -92,7 +92,7 @@ def _take(client: MorpheusClient, step: VolumeStep, waiter: Waiter) -> None:
 
 
 def _detach(client: MorpheusClient, step: Detach, waiter: Waiter) -> None:
-    """The volume is not on the server any more, and still exists, ready for use."""
+    """The volume is not on the server any more, and still exists, as ready as it was before."""
 
     def is_done(seen: Machine) -> bool:
         return _attached(seen, step.volume) is None
@@ -106,7 +106,9 @@ def _detach(client: MorpheusClient, step: Detach, waiter: Waiter) -> None:
     )
     what = f"{step.volume} to be detached from {step.machine}"
     _wait(client, step.machine, is_done, waiter=waiter, what=what)
-    volumes.wait_until_ready(client, step.volume.id, waiter)
+    # One whose provisioning failed never gets ready, and shall be detached to be deleted.
+    if step.volume.status == volumes.READY:
+        volumes.wait_until_ready(client, step.volume.id, waiter)
 
 
 def _attach(client: MorpheusClient, step: Attach, waiter: Waiter) -> None:

@@ -98,6 +98,13 @@ def test_machine_that_is_not_wholly_off_is_not_touched(status: str, power: str) 
         plan_detached(data_of(target))
 
 
+def test_failed_machine_gives_volumes_up_and_gets_none() -> None:
+    wreck = machine(status="failed", volumes=[DATA])
+    assert [type(step) for step in plan_detached(data_of(wreck)).steps] == [Detach]
+    with pytest.raises(NotAllowedNowError, match="is not off"):
+        plan_attached(free(wreck), AS_ROOT)
+
+
 def test_volume_of_another_machine_is_not_taken_from_it() -> None:
     holder = machine("db01", number=200, volumes=[volume_json(20, "w", unitNumber="0")])
     seen = VolumeSeen(WORKER, holder=holder, machine=machine(volumes=[]))
