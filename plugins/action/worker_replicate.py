@@ -17,7 +17,11 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.ferry.hvm.plugins.module_utils.errors import FerryError
 from ansible_collections.ferry.hvm.plugins.plugin_utils.clock import Clock
-from ansible_collections.ferry.hvm.plugins.plugin_utils.progress import Reporter, finish
+from ansible_collections.ferry.hvm.plugins.plugin_utils.progress import (
+    Reporter,
+    finish,
+    summarize,
+)
 from ansible_collections.ferry.hvm.plugins.plugin_utils.receiver_watch import Receiver, Watch
 from ansible_collections.ferry.hvm.plugins.plugin_utils.shell import ActionShell
 from ansible_collections.ferry.hvm.plugins.plugin_utils.task import failed
@@ -51,24 +55,23 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible publishes no ty
         variables = task_vars or {}
         started: Dict[str, Any] = self._execute_module(task_vars=variables)
         replication = started.get("replication", {})
+        reporter = _reporter(replication.get("migration_id", ""), variables)
         wait = boolean(self._task.args.get("wait", True))
         try:
             if replication.get("state") == "running" and wait:
-                replication["result"] = self._follow(replication, variables)
+                replication["result"] = self._follow(replication, reporter)
         except FerryError as error:
             return {**failed(error), "changed": started["changed"], "replication": replication}
         if "result" in replication:
             started["replication"] = finish(replication)
+            reporter.say(summarize(started["replication"]))
         return started
 
-    def _follow(
-        self, replication: Mapping[str, Any], variables: Mapping[str, Any]
-    ) -> Dict[str, Any]:
+    def _follow(self, replication: Mapping[str, Any], reporter: Reporter) -> Dict[str, Any]:
         receiver = Receiver(
             migration_id=replication["migration_id"],
             address=str(self._play_context.remote_addr),
             directory=replication["directory"],
             pid=replication["pid"],
         )
-        reporter = _reporter(receiver.migration_id, variables)
         return Watch(ActionShell(self), receiver, reporter, Clock()).follow()

@@ -77,6 +77,15 @@ def finish(replication: Mapping[str, Any]) -> Dict[str, Any]:
     return {**known, "state": result["state"], "seconds": result["seconds"], "disks": disks}
 
 
+def summarize(replication: Mapping[str, Any]) -> str:
+    """Return how a finished replication went, as one line."""
+    size, sent = (sum(disk[key] for disk in replication["disks"]) for key in ("size", "sent"))
+    return (
+        f"{show_size(size)} in sync after {show_duration(replication['seconds'])}, "
+        f"{show_size(sent)} were sent"
+    )
+
+
 class Reporter:
     """Shows the progress of one migration by `show(text, newline)`.
 

@@ -17,8 +17,10 @@ from .clock import Clock
 from .progress import Reporter, parse_progress
 from .shell import Shell, UnreachableError
 
-# Often enough for an eye on a terminal; one look is one SSH command on a shared connection.
+# Often enough for an eye on a terminal; one look is one SSH command on a shared connection. The first
+# looks come sooner: a delta may be over in a second.
 INTERVAL = 3.0
+FIRST_INTERVAL = 0.5
 # The network between controller and worker may be away for this long: a switch restarts within it.
 PATIENCE = 300.0
 
@@ -61,6 +63,7 @@ class Watch:
         Raises the receiver's own error, RestartSyncError when it died without one, TransientError
         when the worker could not be reached for `PATIENCE` seconds.
         """
+        pause = FIRST_INTERVAL
         try:
             while True:
                 state, document = self._look_patiently()
@@ -70,7 +73,8 @@ class Watch:
                     raise self._dead(state)
                 if document:
                     self._reporter.report(parse_progress(document))
-                self._clock.sleep(INTERVAL)
+                self._clock.sleep(pause)
+                pause = min(INTERVAL, 2 * pause)
         finally:
             self._reporter.finish()
 

@@ -9,7 +9,9 @@ from ansible_collections.ferry.hvm.plugins.plugin_utils.progress import (
     Progress,
     Reporter,
     describe,
+    finish,
     parse_progress,
+    summarize,
 )
 
 
@@ -102,3 +104,19 @@ def test_a_message_gets_a_line_of_its_own_on_a_terminal() -> None:
     screen.report(1, at=0.0)
     screen.reporter.say("hello")
     assert screen.text.endswith("left\nweb01: hello\n")
+
+
+REPORT = {"name": "sda", "size": GIB, "same": GIB - 2 * MIB, "zero": MIB, "data": MIB, "sent": MIB}
+
+
+def test_a_result_joins_how_a_disk_was_found_and_how_it_went() -> None:
+    planned = {"name": "sda", "size": GIB, "target": "/dev/vdb", "found_by": "serial"}
+    result = {"state": "done", "run": "r", "seconds": 65.0, "disks": [REPORT]}
+    done = finish({"run": "r", "state": "running", "disks": [planned], "result": result})
+    assert done == {
+        "run": "r",
+        "state": "done",
+        "seconds": 65.0,
+        "disks": [{**planned, **REPORT, "compared": GIB}],
+    }
+    assert summarize(done) == "1.0 GiB in sync after 1 min 05 s, 1.0 MiB were sent"
