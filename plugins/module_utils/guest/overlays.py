@@ -67,6 +67,8 @@ def open_overlays(
 
 def remove_overlays(stage: str) -> None:
     """No overlay and no loop device of ours is left, whoever made it. Nothing may use them."""
+    # A worker without device-mapper's udev rules has no such folder before the first overlay.
+    os.makedirs(MAPPER, exist_ok=True)
     names = sorted(_mapped(), reverse=True)
     if names:
         # One call ends them all: partitions first, as their names sort behind their disk's.
