@@ -54,6 +54,7 @@ def open_overlays(
     The stores stay in `stage`, with all changes on the worker volume; stores of an earlier run must
     not be there. Raises StoreError on leaving if a store became invalid: its changes are lost.
     """
+    run(("modprobe", "--all", "dm_mod", "dm_snapshot", "loop"))
     os.makedirs(MAPPER, exist_ok=True)
     try:
         disks = [_open_overlay(target, stage, index) for index, target in enumerate(targets)]
@@ -73,7 +74,8 @@ def remove_overlays(stage: str) -> None:
     if names:
         # One call ends them all: partitions first, as their names sort behind their disk's.
         run(("dmsetup", "remove", "--retry", *_QUIET, *names))
-    for name in os.listdir(MAPPER):
+    # The folder comes with the first device of the worker's life.
+    for name in os.listdir(MAPPER) if os.path.isdir(MAPPER) else ():
         if name.startswith(_PREFIX):
             os.unlink(os.path.join(MAPPER, name))
     for device in _loops(stage):
