@@ -29,6 +29,7 @@ from tests.integration.replication_ends import (
 )
 
 MIGRATION = "test-source-export"
+INFO: dict[str, object] = {"ferry.hvm.source_info": {}}
 
 
 # The keys of an SSH user who has to become root are the same; only become is set besides.
@@ -89,51 +90,66 @@ def listens(port: int) -> bool:
 
 def traces() -> dict[str, set[str]]:
     """Return the names in the places where a program might leave something behind."""
-    folders = ["/run", "/dev/shm", str(Path.home() / ".ansible" / "tmp")]
-    return {folder: set(os.listdir(folder)) for folder in folders if os.path.isdir(folder)}
+    return {folder: set(os.listdir(folder)) for folder in ("/run", "/dev/shm")}
 
 
-def test_an_export_lives_from_started_to_absent(
+def test_an_export_lives_from_started_to_absent_and_leaves_nothing(
     playground: Playground, disk: Path, port: int, certificate: str
 ) -> None:
+    before = traces()
     one = started(MIGRATION, "run-1", certificate, disks=[str(disk)], port=port)
-    first = playground.run([one])
-    assert first.results["opened"]["changed"] is True, first.output
-    export = first.results["opened"]["export"]
-    assert export["disks"] == [{"name": "disk.img", "path": str(disk), "size": 8 * MIB}]
-    assert export["certificate"].startswith("-----BEGIN CERTIFICATE-----")
-    assert export["source_view"] == "moving"
+    two = started(MIGRATION, "run-2", certificate, disks=[str(disk)], port=port)
+    opening = playground.run(
+        [
+            {**INFO, "register": "before"},
+            {**one, "register": "first"},
+            {**one, "register": "again"},
+            {**two, "register": "other"},
+            {**INFO, "register": "after"},
+        ],
+        "-vvvvvv",
+    )
+    first, again, other = (opening.results[name] for name in ("first", "again", "other"))
+    assert first["changed"] is True, opening.output
+    assert first["export"]["disks"] == [
+        {"name": "disk.img", "path": str(disk), "size": 8 * MIB},
+    ]
+    assert first["export"]["source_view"] == "moving"
+    assert (again["changed"], again["export"]) == (False, first["export"])
+    assert other["replaced"]["pid"] == first["export"]["pid"]
+    assert other["replaced"]["differs"] == "run"
+    assert not is_alive(first["export"]["pid"])
     assert listens(port)
 
-    again = playground.run([one]).results["opened"]
-    assert (again["changed"], again["export"], again["replaced"]) == (False, export, None)
+    assert opening.results["before"]["source"]["exports"] == []
+    told = opening.results["after"]["source"]
+    assert told["exports"] == [
+        {"migration_id": MIGRATION, "run": "run-2", "pid": other["export"]["pid"], "port": port}
+    ]
+    assert told["is_root"] is True
+    assert keys_in(opening.output, pid=other["export"]["pid"]) == []
 
-    other = started(MIGRATION, "run-2", certificate, disks=[str(disk)], port=port)
-    replaced = playground.run([other]).results["opened"]
-    assert replaced["replaced"]["pid"] == export["pid"]
-    assert replaced["replaced"]["differs"] == "run"
-    assert not Path(f"/proc/{export['pid']}").exists()
-
-    closed = playground.run([absent(MIGRATION), absent(MIGRATION)])
-    assert not listens(port), closed.output
-    assert not Path(f"/proc/{replaced['export']['pid']}").exists()
-    assert closed.results["closed"]["changed"] is False
-
-
-def test_no_output_however_verbose_and_no_file_holds_the_key(
-    playground: Playground, disk: Path, port: int, certificate: str
-) -> None:
-    task = started(MIGRATION, "run-1", certificate, disks=[str(disk)], port=port)
-    opened = playground.run([task], "-vvvvvv")
-    found = [path for path in (RUNS / MIGRATION).iterdir() if PRIVATE_KEY.search(read(path))]
-    pid = opened.results["opened"]["export"]["pid"]
-    seen_in_process = PRIVATE_KEY.search(
-        read(Path(f"/proc/{pid}/cmdline")) + read(Path(f"/proc/{pid}/environ"))
+    closing = playground.run(
+        [{**absent(MIGRATION), "register": "closed"}, {**absent(MIGRATION), "register": "again"}]
     )
-    playground.run([absent(MIGRATION)])
-    assert "BEGIN CERTIFICATE" in opened.output
-    assert PRIVATE_KEY.search(opened.output) is None
-    assert (found, seen_in_process) == ([], None)
+    assert closing.results["closed"]["changed"] is True, closing.output
+    assert closing.results["again"]["changed"] is False
+    assert not is_alive(other["export"]["pid"])
+    assert not listens(port)
+    assert traces() == before
+
+
+def keys_in(output: str, *, pid: int) -> list[str]:
+    """Return where a private key can be read: the output, the sender's folder, its process."""
+    assert "BEGIN CERTIFICATE" in output
+    places = {str(path): read(path) for path in (RUNS / MIGRATION).iterdir()}
+    places |= {name: read(Path(f"/proc/{pid}/{name}")) for name in ("cmdline", "environ")}
+    places["output"] = output
+    return [place for place, text in places.items() if PRIVATE_KEY.search(text)]
+
+
+def is_alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
 
 
 def read(path: Path) -> str:
@@ -145,19 +161,6 @@ def test_the_pattern_finds_a_key_in_each_of_its_forms() -> None:
     assert PRIVATE_KEY.search(key)
     assert PRIVATE_KEY.search(key.splitlines()[1])
     assert PRIVATE_KEY.search(make_identity("run-1").certificate) is None
-
-
-def test_source_info_changes_nothing_and_leaves_nothing(playground: Playground) -> None:
-    # The first connection makes what Ansible itself needs.
-    playground.run([{"ferry.hvm.source_info": {}, "register": "observed"}])
-    before = traces()
-    run = playground.run([{"ferry.hvm.source_info": {}, "register": "observed"}])
-    assert traces() == before
-    observed = run.results["observed"]
-    assert observed["changed"] is False
-    assert observed["source"]["hostname"] == socket.gethostname()
-    assert observed["source"]["is_root"] is True
-    assert observed["source"]["exports"] == []
 
 
 def with_python(folder: Path, python: str) -> Playground:
@@ -192,80 +195,62 @@ def version_of(python: Path) -> list[int]:
 def test_check_mode_tells_the_truth(
     here: Playground, disk: Path, port: int, certificate: str
 ) -> None:
-    task = started(MIGRATION, "run-1", certificate, disks=[str(disk)], port=port)
-    planned = here.run([task, absent(MIGRATION)], "--check").results
-    assert planned["opened"]["changed"] is True
-    assert planned["opened"]["export"]["disks"] == [{"name": "disk.img", "path": str(disk)}]
-    assert planned["closed"]["changed"] is False
-    assert not listens(port)
+    start = started(MIGRATION, "run-1", certificate, disks=[str(disk)], port=port)
+    end = absent(MIGRATION)
+    run = here.run(
+        [
+            {**start, "register": "start_planned", "check_mode": True},
+            {**end, "register": "end_unneeded", "check_mode": True},
+            {**start, "register": "start"},
+            {**start, "register": "start_unneeded", "check_mode": True},
+            {**end, "register": "end_planned", "check_mode": True},
+            {**end, "register": "end"},
+        ]
+    )
+    changed = {name: result["changed"] for name, result in run.results.items()}
+    assert changed == {
+        "start_planned": True,
+        "end_unneeded": False,
+        "start": True,
+        "start_unneeded": False,
+        "end_planned": True,
+        "end": True,
+    }
+    planned = run.results["start_planned"]["export"]
+    assert planned["disks"] == [{"name": "disk.img", "path": str(disk)}]
+    assert (planned["pid"], planned["certificate"]) == (None, None)
 
-    here.run([task])
-    planned = here.run([task, absent(MIGRATION)], "--check").results
-    assert (planned["opened"]["changed"], planned["closed"]["changed"]) == (False, True)
-    assert listens(port)
-    here.run([absent(MIGRATION)])
 
-
-def test_the_port_of_another_migration_is_named(
+def test_what_cannot_work_is_refused_by_name(
     here: Playground, disk: Path, port: int, certificate: str
 ) -> None:
     other = f"{MIGRATION}-other"
-    run = here.run(
-        [
-            started(other, "run-1", certificate, disks=[str(disk)], port=port),
-            started(MIGRATION, "run-2", certificate, disks=[str(disk)], port=port),
-            absent(other),
-        ]
-    )
-    message = run.results["opened"]["msg"]
-    assert f"Port {port} is held by the sender of migration {other} (run run-1" in message
-    assert f"migration_id {other}" in message
-
-
-def test_a_port_that_something_else_has_is_named(
-    here: Playground, disk: Path, certificate: str
-) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         taken = listener.getsockname()[1]
-        task = started(MIGRATION, "run-1", certificate, disks=[str(disk)], port=taken)
-        opened = here.run([task]).results["opened"]
-    assert opened["failed"] is True
-    assert str(taken) in opened["msg"]
-
-
-def test_stopped_is_refused_while_a_file_system_can_be_written(
-    here: Playground, port: int, certificate: str
-) -> None:
-    task = started(MIGRATION, "run-1", certificate, source_view="stopped", port=port)
-    opened = here.run([task]).results["opened"]
-    assert opened["failed"] is True
-
-
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        pytest.param({"disks": ["sdz"]}, "This host has no disk sdz", id="unknown disk"),
-        pytest.param({"disks": ["/no/such"]}, "The disk /no/such does not", id="unknown path"),
-        pytest.param({"run": "Run 1"}, "run is 'Run 1'", id="a run that is no name"),
-        pytest.param({"migration_id": "../x"}, "migration_id is '../x'", id="a folder elsewhere"),
-        pytest.param({"worker_certificate": "x"}, "no valid PEM", id="no certificate"),
-    ],
-)
-def test_wrong_input_is_named(
-    here: Playground,
-    disk: Path,
-    certificate: str,
-    arguments: dict[str, object],
-    complaint: str,
-) -> None:
-    wanted = {"migration_id": MIGRATION, "run": "run-1", "worker_certificate": certificate}
-    task = {"ferry.hvm.source_export": {**wanted, "disks": [str(disk)], **arguments}}
-    opened = here.run([{**task, "register": "opened", "ignore_errors": True}]).results["opened"]
-    assert complaint in opened["msg"]
-    assert opened["error"]["kind"] == "input"
+        cases: dict[str, tuple[dict[str, object], str]] = {
+            "disk": ({"disks": ["sdz"]}, "This host has no disk sdz; it has"),
+            "path": ({"disks": ["/no/such"]}, "The disk /no/such does not exist"),
+            "run": ({"run": "Run 1"}, "run is 'Run 1'"),
+            "folder": ({"migration_id": "../x"}, "migration_id is '../x'"),
+            "certificate": ({"worker_certificate": "x"}, "no valid PEM"),
+            "port": ({"port": taken}, str(taken)),
+            "sender": ({"port": port}, f"held by the sender of migration {other} (run run-1"),
+        }
+        tasks = [
+            {**started(MIGRATION, "run-2", certificate, disks=[str(disk)]), "register": name}
+            for name in cases
+        ]
+        for task, (arguments, _complaint) in zip(tasks, cases.values()):
+            task["ferry.hvm.source_export"].update(arguments)
+        first = started(other, "run-1", certificate, disks=[str(disk)], port=port)
+        run = here.run([first, *tasks, absent(other)])
+    for name, (_arguments, complaint) in cases.items():
+        result = run.results[name]
+        assert result["failed"] is True, name
+        assert complaint in result["msg"], name
 
 
 def test_a_python_that_is_not_there_is_named(tmp_path: Path) -> None:
-    task = {"ferry.hvm.source_info": {}, "register": "observed", "ignore_errors": True}
+    task = {**INFO, "register": "observed", "ignore_errors": True}
     run = with_python(tmp_path, "/opt/no/python").run([task])
     assert "/opt/no/python on web01 is missing" in run.results["observed"]["msg"]
