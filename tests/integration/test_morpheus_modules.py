@@ -21,6 +21,9 @@ from tests.integration.morpheus_steps import (
     steps,
 )
 
+# 45 module runs of a second or two each; several times that on a loaded machine.
+pytestmark = pytest.mark.timeout(900)
+
 NAMES = [step.name for step in steps(Path("unused"))]
 
 
@@ -61,6 +64,13 @@ def test_check_mode_says_the_same_as_the_run(taken: dict[str, Taken], name: str)
 @pytest.mark.parametrize("name", NAMES)
 def test_check_mode_changes_nothing_on_the_appliance(taken: dict[str, Taken], name: str) -> None:
     assert taken[name].records_before == taken[name].records_after_check
+
+
+@pytest.mark.parametrize(("name", "following"), zip(NAMES, NAMES[1:], strict=False))
+def test_run_is_seen_in_the_records_that_check_mode_left_alone(
+    taken: dict[str, Taken], name: str, following: str
+) -> None:
+    assert taken[name].records_after_check != taken[following].records_before
 
 
 def test_upload_returns_the_whole_file(taken: dict[str, Taken]) -> None:
