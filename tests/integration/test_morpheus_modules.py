@@ -7,6 +7,7 @@ One run of ansible-playbook takes the whole sequence; the tests look at what it 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,7 @@ def test_check_mode_changes_nothing_on_the_appliance(taken: dict[str, Taken], na
     assert taken[name].records_before == taken[name].records_after_check
 
 
-@pytest.mark.parametrize(("name", "following"), zip(NAMES, NAMES[1:], strict=False))
+@pytest.mark.parametrize(("name", "following"), list(pairwise(NAMES)))
 def test_run_is_seen_in_the_records_that_check_mode_left_alone(
     taken: dict[str, Taken], name: str, following: str
 ) -> None:
