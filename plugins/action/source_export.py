@@ -8,12 +8,11 @@ certificate is returned.
 
 from __future__ import annotations
 
-import re
 from typing import Any, Dict, Mapping
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.names import check_slug
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.run import ArgumentSpec, Outcome
-from ansible_collections.ferry.hvm.plugins.module_utils.errors import InputError
 from ansible_collections.ferry.hvm.plugins.plugin_utils.identity import make_identity
 from ansible_collections.ferry.hvm.plugins.plugin_utils.source import BASE, open_courier
 from ansible_collections.ferry.hvm.plugins.plugin_utils.task import Task, run_action
@@ -33,25 +32,14 @@ SPEC = ArgumentSpec(
     required_if=(("state", "started", ("run", "worker_certificate")),),
 )
 
-# Both become names of folders on the source and parts of a DNS name.
-_SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-
 
 def work(task: Task) -> Outcome:
     """Bring the export of the migration into the wanted state."""
-    _check_slug("migration_id", task.arguments["migration_id"])
+    check_slug("migration_id", task.arguments["migration_id"])
     if task.arguments["state"] == "absent":
         return _remove(task)
-    _check_slug("run", task.arguments["run"])
+    check_slug("run", task.arguments["run"])
     return _start(task)
-
-
-def _check_slug(option: str, value: str) -> None:
-    if not _SLUG.fullmatch(value):
-        raise InputError(
-            f"{option} is {value!r}.",
-            hint="Use 1 to 63 lower case letters, digits and hyphens, no hyphen at either end.",
-        )
 
 
 def _remove(task: Task) -> Outcome:

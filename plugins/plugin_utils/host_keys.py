@@ -35,12 +35,16 @@ class Reply(Enum):
 class WorkerLink(Protocol):
     """The connection to a worker, as far as adopting it needs it."""
 
-    address: str
-    shell: Shell
+    @property
+    def address(self) -> str:
+        """The worker's address, for messages."""
+
+    @property
+    def shell(self) -> Shell:
+        """The commands' way to the worker."""
 
     def forget(self) -> None:
         """End a shared connection that is still open: it would answer under an older key."""
-        ...
 
 
 def parse_key(text: str, *, option: str) -> str:

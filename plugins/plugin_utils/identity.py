@@ -11,10 +11,6 @@ from __future__ import annotations
 import datetime
 from typing import NamedTuple
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from ..module_utils.replication.limits import server_name
 
 # Clocks of freshly migrated machines are wrong by years; the key's life is the run, not this span.
@@ -38,6 +34,12 @@ def make_identity(run: str) -> Identity:
 
     P-256: every OpenSSL since 1.0.2 speaks it, which the Python 3.6 of an old source may be built on.
     """
+    # Here and not above: ansible-core brings the library to every controller, but the sanity test
+    # imports each plugin without it.
+    from cryptography import x509  # noqa: PLC0415
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
+
     key = ec.generate_private_key(ec.SECP256R1())
     # The common name holds 64 characters at most (RFC 5280, ub-common-name); the run's name is in
     # the alternative name, which is the one that TLS checks.

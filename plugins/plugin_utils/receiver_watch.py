@@ -87,7 +87,7 @@ class Watch:
             except UnreachableError as error:
                 away = self._clock.now() - began
                 if away > PATIENCE:
-                    raise self._lost(error, away) from error
+                    raise self._lost(error.what, away) from None
             if not is_said:
                 self._reporter.say(_AWAY.format(self._receiver.address))
                 is_said = True
@@ -109,10 +109,10 @@ class Watch:
             "target is compared, not sent again.",
         )
 
-    def _lost(self, error: UnreachableError, away: float) -> TransientError:
+    def _lost(self, complaint: str, away: float) -> TransientError:
         return TransientError(
             f"The worker at {self._receiver.address} could not be reached for "
-            f"{show_duration(away)}: {error.what}",
+            f"{show_duration(away)}: {complaint}",
             hint="The sync may still be running there. Run the same command again: it is followed, "
             "not started anew.",
         )

@@ -32,7 +32,6 @@ class Shell(Protocol):
 
     def run(self, command: str, stdin: bytes = b"") -> Answer:
         """Run `command` by the host's /bin/sh with `stdin`. Raises UnreachableError."""
-        ...
 
 
 class ActionShell:

@@ -33,7 +33,7 @@ INFO: dict[str, object] = {"ferry.hvm.source_info": {}}
 
 
 # The keys of an SSH user who has to become root are the same; only become is set besides.
-WAYS = {
+WAYS: dict[str, dict[str, object]] = {
     "local": {"ansible_connection": "local"},
     "ssh": {},
     "ssh and become": {"ansible_become": True, "ansible_become_method": "su"},

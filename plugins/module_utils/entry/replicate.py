@@ -14,10 +14,13 @@ from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Sequence
 
 from ..errors import InputError
+from ..replication.daemon import find_holder
 from ..replication.plan import SyncPlan
+from ..replication.progress import write_json
 from ..replication.receiver import RESULT, is_running, plan_sync, start_detached, stop
 from ..worker.block_devices import BlockDevice, read_block_devices
 from ..worker.disk_mapping import Match, SourceDisk, Wanted, map_disks
+from .names import check_slug
 from .run import ArgumentSpec, Outcome
 
 # Where runs live on the worker: in memory, made by `ferry-identity`.
@@ -66,10 +69,13 @@ Record = Dict[str, Any]
 
 def work_replicate(params: Params, check_mode: bool) -> Outcome:
     """Have the run's receiver at work on this worker, or find how it ended."""
+    check_slug("migration_id", params["migration_id"])
+    check_slug("run", params["run"])
     directory = os.path.join(BASE, params["run"])
     record = _read_json(os.path.join(directory, _RECORD))
-    if record and is_running(directory):
-        return _outcome(False, record, "running")
+    pid = find_holder(directory)
+    if record and pid is not None:
+        return _outcome(False, {**record, "pid": pid}, "running")
     result = _read_json(os.path.join(directory, RESULT))
     if record and result.get("state") == "done":
         return _outcome(False, record, "done", result=result)
@@ -87,8 +93,11 @@ def _begin(params: Params, directory: str, check_mode: bool) -> Outcome:
     if check_mode:
         return _outcome(True, record, "planned")
     _refuse_without_key(plan)
+    # Noted before it starts: a receiver without a note could be neither followed nor replaced.
+    note = os.path.join(directory, _RECORD)
+    write_json(note, record)
     record["pid"] = start_detached(plan)
-    _write_json(os.path.join(directory, _RECORD), record)
+    write_json(note, record)
     return _outcome(True, record, "running")
 
 
@@ -173,9 +182,3 @@ def _read_json(path: str) -> Record:
             return dict(json.load(stream))
     except FileNotFoundError:
         return {}
-
-
-def _write_json(path: str, document: Record) -> None:
-    with open(f"{path}.new", "w", encoding="utf-8") as stream:
-        json.dump(document, stream)
-    os.replace(f"{path}.new", path)
