@@ -123,7 +123,10 @@ from ansible_collections.ferry.hvm.plugins.module_utils.entry.run import (
     run_module,
 )
 from ansible_collections.ferry.hvm.plugins.module_utils.worker import disk
-from ansible_collections.ferry.hvm.plugins.module_utils.worker.seed import Wishes
+from ansible_collections.ferry.hvm.plugins.module_utils.worker.seed import (
+    Wishes,
+    normalize_key,
+)
 
 SPEC = ArgumentSpec(
     options={
@@ -144,7 +147,7 @@ def work(params: Mapping[str, Any], check_mode: bool) -> Outcome:
     """Make the disk unless it is there; in check mode only say which of the two it would be."""
     wishes = Wishes(
         migration_id=params["migration_id"],
-        authorized_key=params["authorized_key"].strip(),
+        authorized_key=normalize_key(params["authorized_key"]),
         address=params["address"],
         gateway=params["gateway"],
         mtu=params["mtu"],

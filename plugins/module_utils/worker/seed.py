@@ -5,11 +5,15 @@
 A seed lies at the start of a partition of its own on the worker's disk:
 
     FERRY-SEED 1 <length> <sha256>\\n     one ASCII line: magic, version, and of the body its
-    {...}                                length in bytes (decimal) and its digest (hexadecimal)
+    {                                    length in bytes (decimal) and its digest (hexadecimal)
+    "address": "dhcp",
+    ...
+    }
     zeros to the partition's end
 
-The body is one JSON object of strings and numbers: `migration_id`, `authorized_key` (the operator's public
-key), `host_key` (the bootstrap private key, in OpenSSH's format), `address` (`dhcp`, or an address with
+The body is one JSON object, one member a line, so that a shell can read it as well; its strings have no
+escapes but the line breaks of the host key. Members, all of them always: `migration_id`, `authorized_key` (the operator's public
+key: type and base64), `host_key` (the bootstrap private key, in OpenSSH's format), `address` (`dhcp`, or an address with
 its prefix length), `gateway` (an address or empty) and `mtu` (0: the card's own). Header and body are
 at most 64 KiB, which is what the worker's initramfs reads. The worker's reader is
 roles/worker_image/files/root/usr/lib/ferry/unpack-seed: whoever changes one changes both.
@@ -68,7 +72,8 @@ class Wishes:
                 f"The migration id {self.migration_id!r} cannot be used.",
                 hint="Use at most 50 lower case letters, digits and hyphens; no hyphen at the ends.",
             )
-        _check_key(self.authorized_key)
+        if normalize_key(self.authorized_key) != self.authorized_key:
+            raise InputError("The authorized key has more than its type and base64.")
         _check_network(self.address, self.gateway)
         if self.mtu and self.mtu not in _MTU:
             raise InputError(f"The MTU {self.mtu} is outside {_MTU.start} to {_MTU.stop - 1}.")
@@ -85,7 +90,7 @@ class Seed:
 def encode_seed(seed: Seed) -> bytes:
     """Return the seed as it lies on the disk, without the zeros. Raises InputError if it is too long."""
     values = {**asdict(seed.wishes), "host_key": seed.host_key}
-    body = json.dumps(values, sort_keys=True).encode("ascii")
+    body = json.dumps(values, sort_keys=True, indent=0).encode("ascii")
     header = f"{MAGIC} {VERSION} {len(body)} {hashlib.sha256(body).hexdigest()}\n"
     encoded = header.encode("ascii") + body
     if len(encoded) > MAX_SIZE:
@@ -116,10 +121,13 @@ def _from_values(values: Any) -> Seed:
         raise InputError(f"The seed has not the fields of version {VERSION}: {error}.") from error
 
 
-def _check_key(line: str) -> None:
-    """Accept one public key with at most a comment; options before it would be run by sshd."""
-    words = line.split(" ", 2)
-    if "\n" in line or "\r" in line or len(words) < 2 or words[0] not in _KEY_TYPES:
+def normalize_key(line: str) -> str:
+    """Return type and base64 of a public key as it stands in a file, without its comment.
+
+    Raises InputError for anything else: options before the key would be obeyed by sshd.
+    """
+    words = line.strip().split(" ", 2)
+    if "\n" in line.strip() or len(words) < 2 or words[0] not in _KEY_TYPES:
         raise InputError(
             "The authorized key is no single SSH public key.",
             hint='Give one line such as "ssh-ed25519 AAAA... comment", without options.',
@@ -128,6 +136,7 @@ def _check_key(line: str) -> None:
         base64.b64decode(words[1], validate=True)
     except binascii.Error as error:
         raise InputError(f"The authorized key's second word is no base64: {error}.") from error
+    return " ".join(words[:2])
 
 
 def _check_network(address: str, gateway: str) -> None:
