@@ -13,7 +13,7 @@ import os
 import signal
 import time
 import traceback
-from typing import Callable, Optional
+from typing import Callable, Optional, Sequence, Set
 
 from ..errors import InputError, PermanentError
 
@@ -28,16 +28,16 @@ class RunLock:
 
     def __init__(self, directory: str, descriptor: int) -> None:
         self.directory = directory
-        self._descriptor = descriptor
+        self.descriptor = descriptor
 
     def name_holder(self, pid: int) -> None:
         """Write down who holds the lock."""
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, "{}\n".format(pid).encode(), 0)
+        os.ftruncate(self.descriptor, 0)
+        os.pwrite(self.descriptor, "{}\n".format(pid).encode(), 0)
 
     def close(self) -> None:
         """Let go of it in this process; a fork may go on holding it."""
-        os.close(self._descriptor)
+        os.close(self.descriptor)
 
 
 def take_lock(directory: str) -> RunLock:
@@ -86,16 +86,17 @@ def stop_holder(directory: str) -> bool:
     raise PermanentError("Process {} in {} cannot be ended.".format(pid, directory))
 
 
-def spawn(log_path: str, lock: RunLock, work: Callable[[], int]) -> int:
+def spawn(log_path: str, lock: RunLock, work: Callable[[], int], keep: Sequence[int] = ()) -> int:
     """Run `work` in a daemon and return its process id; its result is the daemon's exit code.
 
-    The daemon has a session of its own, no terminal and no standard streams but the log, so that
-    neither Ansible nor SSH waits for it. It begins only after the lock names it.
+    The daemon has a session of its own, no terminal, the log for its standard streams, and of the
+    caller's descriptors only those of `keep`: neither Ansible nor SSH waits for it. It begins only
+    after the lock names it.
     """
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        _become_daemon(log_path, lock, work, writer)
+        _become_daemon(log_path, lock, work, writer, keep)
     os.close(writer)
     os.waitpid(child, 0)
     with os.fdopen(reader, "rb") as pipe:
@@ -105,13 +106,15 @@ def spawn(log_path: str, lock: RunLock, work: Callable[[], int]) -> int:
     return int(answer)
 
 
-def _become_daemon(log_path: str, lock: RunLock, work: Callable[[], int], writer: int) -> None:
+def _become_daemon(
+    log_path: str, lock: RunLock, work: Callable[[], int], writer: int, keep: Sequence[int]
+) -> None:
     """Fork again, so that nobody has to wait for the daemon; never returns."""
     code = 1
     try:
         os.setsid()
         if os.fork() == 0:
-            _take_streams(log_path)
+            _leave_terminal(log_path, {lock.descriptor, writer, *keep})
             lock.name_holder(os.getpid())
             os.write(writer, str(os.getpid()).encode())
             os.close(writer)
@@ -125,14 +128,22 @@ def _become_daemon(log_path: str, lock: RunLock, work: Callable[[], int], writer
         os._exit(code)  # Neither exit handlers nor the stack above belong to this process.
 
 
-def _take_streams(log_path: str) -> None:
+def _leave_terminal(log_path: str, keep: Set[int]) -> None:
+    """Let go of all descriptors but those of `keep`.
+
+    Whoever waits for a pipe of the caller to end would wait for us. They are pointed at /dev/null
+    instead of closed: an object of the caller may close its number later, when that is a disk's.
+    """
     os.chdir("/")
     os.umask(0o077)
-    nothing = os.open(os.devnull, os.O_RDONLY)
+    inherited = [int(name) for name in os.listdir("/proc/self/fd")]
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in inherited:
+        if descriptor not in keep:
+            os.dup2(nothing, descriptor)
     log = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(nothing, 0)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
+    for stream in (1, 2):
+        os.dup2(log, stream)
 
 
 def _send(pid: int, number: int) -> None:

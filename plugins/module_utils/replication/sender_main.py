@@ -104,7 +104,7 @@ def _start_daemon(order: _Order, end: TlsEnd, lock: RunLock) -> Tuple[int, int]:
     disks = {name: partial(PathDisk, path) for name, path in order.disks.items()}
     server = Server(listener, end, Export(disks, calibrate(), view=order.view), lease)
     log_path = os.path.join(order.directory, LOG_FILE)
-    pid = spawn(log_path, lock, lambda: _serve(server, order.directory))
+    pid = spawn(log_path, lock, lambda: _serve(server, order.directory), [listener.fileno()])
     listener.close()
     return port, pid
 
@@ -124,9 +124,8 @@ def _serve(server: Server, directory: str) -> int:
 
 def _refuse_second(order: _Order) -> None:
     """One sender per port: name the run that has it. Senders lie side by side in one folder."""
-    parent = os.path.dirname(os.path.abspath(order.directory))
-    for name in os.listdir(parent):
-        directory = os.path.join(parent, name)
+    parent, own = os.path.split(os.path.abspath(order.directory))
+    for directory in (os.path.join(parent, name) for name in os.listdir(parent) if name != own):
         known, pid = _read_run(directory), find_holder(directory)
         if known and pid and order.port == known["port"]:
             raise InputError(

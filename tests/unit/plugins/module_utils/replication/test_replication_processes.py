@@ -1,0 +1,342 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sender and receiver as processes of their own: the zipapp on old and new Pythons, kills, leases."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Iterator, NamedTuple
+
+import pytest
+from ansible_collections.ferry.hvm.plugins.module_utils.errors import InputError
+from ansible_collections.ferry.hvm.plugins.module_utils.replication import receiver
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.limits import CHUNK
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.package import (
+    SENDER_FILES,
+    build_sender,
+)
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.plan import SyncPlan
+
+from tests.unit.plugins.module_utils.replication.relay import Relay
+from tests.unit.plugins.module_utils.replication.rig import DEADLINE, Papers, Rig, noise, patched
+
+# The oldest that a source may have; pyenv's, where there is one, besides the one that runs the tests.
+PYTHONS = [sys.executable, *sorted(glob.glob("/root/.pyenv/versions/3.6.*/bin/python3.6"))]
+
+Answer = dict[str, Any]
+
+
+class Sender:
+    """The zipapp on a disk, and a folder for its runs."""
+
+    def __init__(self, place: Path, source: Papers, target: Papers) -> None:
+        self.archive = place / "sender.pyz"
+        self.archive.write_bytes(build_sender())
+        self.directory = place / "runs" / "web01-7"
+        self.disk = place / "source.raw"
+        self.python = sys.executable
+        self._source = source
+        self._target = target
+
+    def call(self, command: str, document: Answer | None = None) -> Answer:
+        """Run a sub-command and return its answer; its exit code must fit."""
+        done = subprocess.run(
+            [self.python, str(self.archive), command],
+            input=json.dumps(document or {}),
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+        assert done.stderr == ""
+        answer: Answer = json.loads(done.stdout)
+        assert done.returncode == (1 if "error" in answer else 0)
+        return answer
+
+    def start(self, **changes: Any) -> Answer:
+        """Start the sender on a free port."""
+        order = {
+            "run": "web01-7",
+            "bind": "127.0.0.1",
+            "port": 0,
+            "directory": str(self.directory),
+            "key": self._source.key,
+            "certificate": self._source.certificate,
+            "peer_certificate": self._target.certificate,
+            "disks": [{"name": "sda", "path": str(self.disk)}],
+            "lease": 60,
+        }
+        return self.call("start", {**order, **changes})
+
+    def stop(self) -> Answer:
+        """Stop the sender."""
+        return self.call("stop", {"directory": str(self.directory)})
+
+
+@pytest.fixture
+def sender(tmp_path: Path, source_papers: Papers, target_papers: Papers) -> Iterator[Sender]:
+    sender = Sender(tmp_path, source_papers, target_papers)
+    sender.disk.write_bytes(noise(CHUNK))
+    yield sender
+    sender.stop()
+
+
+@pytest.fixture(autouse=True)
+def no_receiver_stays(rig: Rig) -> Iterator[None]:
+    """A test that failed leaves no daemon behind."""
+    yield
+    receiver.stop(str(rig.directory))
+
+
+def wait_until_gone(pid: int) -> None:
+    """Wait for a process that is not our child."""
+    deadline = time.monotonic() + DEADLINE
+    while os.path.exists(f"/proc/{pid}"):
+        assert time.monotonic() < deadline, f"process {pid} stays"
+        time.sleep(0.02)
+
+
+def wait_for_end(directory: Path) -> Answer:
+    deadline = time.monotonic() + DEADLINE
+    while receiver.is_running(str(directory)):
+        assert time.monotonic() < deadline, "the receiver does not end"
+        time.sleep(0.02)
+    result: Answer = json.loads((directory / "result.json").read_text())
+    return result
+
+
+def plan(rig: Rig, port: int, target: Path, size: int, **fields: Any) -> SyncPlan:
+    return receiver.plan_sync(
+        run="web01-7",
+        address="127.0.0.1",
+        port=port,
+        directory=str(rig.directory),
+        peer_certificate=rig.trusted,
+        disks=[{"source": "sda", "target": str(target), "size": size}],
+        **fields,
+    )
+
+
+def test_the_same_files_make_the_same_bytes() -> None:
+    assert build_sender() == build_sender()
+
+
+def test_the_sender_holds_nothing_that_it_does_not_import(tmp_path: Path) -> None:
+    archive = tmp_path / "sender.pyz"
+    archive.write_bytes(build_sender())
+    probe = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import ferry.replication.sender_main;"
+        "print(*[n for n, m in sys.modules.items() if n.startswith('ferry.')])"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", probe, str(archive)], capture_output=True, text=True, check=True
+    )
+    loaded = {name.replace("ferry.", "").replace(".", "/") + ".py" for name in said.stdout.split()}
+    assert loaded - {"replication.py"} == set(SENDER_FILES)
+
+
+@pytest.mark.parametrize("python", PYTHONS, ids=lambda path: f"sender on {Path(path).name}")
+def test_a_server_crosses_between_two_processes(
+    rig: Rig, sender: Sender, tmp_path: Path, python: str
+) -> None:
+    content = noise(3 * CHUNK + 1234) + bytes(9 * CHUNK)
+    sender.disk.write_bytes(content)
+    target = tmp_path / "target.raw"
+    target.write_bytes(bytes(len(content) + CHUNK))
+    sender.python = python
+    started = sender.start()
+    assert started["disks"] == [{"name": "sda", "path": str(sender.disk), "size": len(content)}]
+
+    receiver.start_detached(plan(rig, started["port"], target, len(content), initial=True))
+    assert wait_for_end(rig.directory)["state"] == "done"
+    assert target.read_bytes() == content + bytes(CHUNK)
+
+    changed = patched(content, (CHUNK, b"changed"))
+    sender.disk.write_bytes(changed)
+    receiver.start_detached(plan(rig, started["port"], target, len(content)))
+    result = wait_for_end(rig.directory)
+    assert target.read_bytes() == changed + bytes(CHUNK)
+    assert result["disks"][0]["data"] == 64 * 1024
+    assert result["disks"][0]["claim"]["target_read"] == "read_back"
+
+
+def test_a_stopped_sender_leaves_nothing(sender: Sender) -> None:
+    pid = sender.start()["pid"]
+    assert sender.call("status", {"directory": str(sender.directory)})["pid"] == pid
+    assert sender.stop() == {"running": False, "stopped": True}
+    wait_until_gone(pid)
+    assert not sender.directory.exists()
+    assert sender.stop() == {"running": False, "stopped": False}
+
+
+def test_no_file_and_no_argument_of_a_sender_holds_its_key(
+    sender: Sender, source_papers: Papers
+) -> None:
+    pid = sender.start()["pid"]
+    secret = source_papers.key.splitlines()[1]
+    for path in sender.directory.iterdir():
+        assert secret not in path.read_text()
+    for path in (Path(f"/proc/{pid}/cmdline"), Path(f"/proc/{pid}/environ")):
+        assert secret.encode() not in path.read_bytes()
+
+
+def test_a_sender_whose_lease_ends_leaves_by_itself(sender: Sender) -> None:
+    pid = sender.start(lease=0.1)["pid"]
+    wait_until_gone(pid)
+    assert not sender.directory.exists()
+
+
+def test_asking_for_the_status_renews_the_lease(sender: Sender) -> None:
+    sender.start()
+    lease = sender.directory / "lease"
+    os.utime(lease, (1, 1))
+    sender.call("status", {"directory": str(sender.directory)})
+    assert lease.stat().st_mtime > 1
+
+
+def test_a_second_run_on_a_port_hears_which_run_has_it(sender: Sender) -> None:
+    first = sender.start()
+    directory = sender.directory.parent / "db01-1"
+    error = sender.start(run="db01-1", port=first["port"], directory=str(directory))["error"]
+    assert error["kind"] == "input"
+    assert f"belongs to the sender of run web01-7 (process {first['pid']})" in error["what"]
+    assert not directory.exists()
+
+
+def test_a_run_that_is_started_twice_hears_of_its_first_sender(sender: Sender) -> None:
+    pid = sender.start()["pid"]
+    error = sender.start()["error"]
+    assert f"Process {pid} is at work in {sender.directory} already." in error["what"]
+    assert sender.call("status", {"directory": str(sender.directory)})["running"]
+
+
+def test_a_port_of_another_program_is_a_clear_error(sender: Sender, tmp_path: Path) -> None:
+    port = sender.start()["port"]
+    elsewhere = tmp_path / "elsewhere" / "run"
+    error = sender.start(port=port, directory=str(elsewhere))["error"]
+    assert f"Cannot listen on 127.0.0.1 port {port}/TCP: Address already in use." in error["what"]
+    assert not elsewhere.exists()
+
+
+WRONG_ORDERS = {
+    "a disk that is not there": (
+        {"disks": [{"name": "sda", "path": "/dev/no-such-disk"}]},
+        "Disk /dev/no-such-disk cannot be used",
+    ),
+    "no disks": ({"disks": []}, "lacks 'disks'"),
+    "no key": ({"key": ""}, "lacks 'key'"),
+    "a key that is none": ({"key": "secret"}, "no valid PEM"),
+    "a certificate that is none": ({"peer_certificate": "x"}, "no valid PEM"),
+    "a run that is no label": ({"run": "Web_01"}, "'Web_01' is no host name label"),
+    "a view that nobody knows": ({"view": "frozen"}, "no source view 'frozen'"),
+}
+
+
+@pytest.mark.parametrize(("changes", "match"), WRONG_ORDERS.values(), ids=WRONG_ORDERS.keys())
+def test_a_wrong_order_starts_nothing(sender: Sender, changes: Answer, match: str) -> None:
+    error = sender.start(**changes)["error"]
+    assert error["kind"] == "input"
+    assert match in error["what"]
+    assert "secret" not in json.dumps(error)
+    assert not sender.directory.exists()
+
+
+@pytest.mark.parametrize("python", PYTHONS, ids=lambda path: f"sender on {Path(path).name}")
+def test_the_list_names_this_machines_disks(sender: Sender, python: str) -> None:
+    sender.python = python
+    answer = sender.call("list")
+    root = subprocess.run(
+        ["lsblk", "-bdnro", "NAME,SIZE", "--include", "8,254,259"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    listed = {disk["name"]: disk["size"] for disk in answer["disks"]}
+    assert listed == {name: int(size) for name, size in map(str.split, root.stdout.splitlines())}
+    assert all(disk["path"] == f"/dev/{disk['name']}" for disk in answer["disks"])
+
+
+def test_a_wrong_command_is_a_clear_error(sender: Sender) -> None:
+    assert "Usage: sender.pyz start|list|status|stop" in sender.call("run")["error"]["what"]
+
+
+class Stalled(NamedTuple):
+    """A sync in the middle, whose network carries nothing for now."""
+
+    plan: SyncPlan
+    pid: int
+    relay: Relay
+    target: Path
+    content: bytes
+    sender_port: int
+
+
+@pytest.fixture
+def stalled(rig: Rig, sender: Sender, tmp_path: Path) -> Iterator[Stalled]:
+    content = noise(24 * CHUNK)
+    sender.disk.write_bytes(content)
+    target = tmp_path / "target.raw"
+    target.write_bytes(noise(len(content), seed=2))
+    port = sender.start()["port"]
+    relay = Relay(port, most=8 * CHUNK)
+    half_way = plan(rig, relay.port, target, len(content))
+    pid = receiver.start_detached(half_way)
+    assert relay.stalled.wait(DEADLINE)
+    yield Stalled(half_way, pid, relay, target, content, port)
+    relay.close()
+
+
+def test_a_receiver_that_is_killed_leaves_a_disk_that_the_next_one_mends(
+    rig: Rig, stalled: Stalled
+) -> None:
+    os.kill(stalled.pid, signal.SIGKILL)
+    wait_until_gone(stalled.pid)
+    assert not (rig.directory / "result.json").exists()
+    stalled.relay.go_on()
+    receiver.start_detached(stalled.plan)
+    result = wait_for_end(rig.directory)
+    assert result["state"] == "done"
+    assert result["disks"][0]["data"] < 24 * CHUNK
+    assert stalled.target.read_bytes() == stalled.content
+
+
+def test_a_receiver_that_is_stopped_says_so(rig: Rig, stalled: Stalled) -> None:
+    assert receiver.stop(str(rig.directory))
+    result = json.loads((rig.directory / "result.json").read_text())
+    assert result["state"] == "failed"
+    assert result["error"]["kind"] == "restart_sync"
+    assert result["error"]["what"] == "The sync was stopped."
+    assert not receiver.stop(str(rig.directory))
+
+
+def test_a_sender_that_is_killed_loses_its_connections_and_a_new_one_goes_on(
+    rig: Rig, sender: Sender, stalled: Stalled
+) -> None:
+    first = sender.call("status", {"directory": str(sender.directory)})["pid"]
+    os.kill(first, signal.SIGKILL)
+    wait_until_gone(first)
+    assert sender.start(port=stalled.sender_port)["port"] == stalled.sender_port
+    stalled.relay.go_on()
+    assert wait_for_end(rig.directory)["state"] == "done"
+    assert stalled.target.read_bytes() == stalled.content
+
+
+def test_one_receiver_at_a_time_works_in_a_directory(stalled: Stalled) -> None:
+    with pytest.raises(InputError, match=f"Process {stalled.pid} is at work"):
+        receiver.start_detached(stalled.plan)
+
+
+def test_a_closed_port_is_named_with_what_to_look_at(rig: Rig, tmp_path: Path) -> None:
+    target = tmp_path / "target.raw"
+    target.write_bytes(bytes(CHUNK))
+    receiver.start_detached(plan(rig, 1, target, CHUNK))
+    error = wait_for_end(rig.directory)["error"]
+    assert error["what"].startswith("Cannot reach the source at 127.0.0.1 port 1/TCP:")
+    assert "firewall" in error["hint"]
