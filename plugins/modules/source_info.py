@@ -81,7 +81,7 @@ source:
         - {addresses: [198.18.1.11/24], is_physical: true, mac: '00:50:56:00:00:11', name: ens192}
     disks:
       description: >-
-        The disks: C(name), C(path), C(size) and C(sector_size) in bytes, C(serial), C(unit) (the SCSI
+        The disks: C(name), C(path), C(size) and C(sector_size) in bytes, C(serial) or null, C(unit) (the SCSI
         address or null), C(removable), C(mounted) (mount points of its file systems).
       type: list
       elements: dict
@@ -91,7 +91,7 @@ source:
           path: /dev/sda
           removable: false
           sector_size: 512
-          serial: ''
+          serial: null
           size: 3221225472
           unit: 0:0:0:0
     file_systems:

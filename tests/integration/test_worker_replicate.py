@@ -179,8 +179,8 @@ class Held:
     def begin(self) -> subprocess.Popen[str]:
         """Start the play that syncs; return when the receiver is at work."""
         play = start(self.playground, [self.sync])
-        record = RUNS / self.run / "replication.json"
-        await_event(f"{record} is there", record.exists)
+        lock = RUNS / self.run / "lock"
+        await_event("a receiver has the lock", lambda: lock.exists() and lock.read_text() != "")
         return play
 
     @property

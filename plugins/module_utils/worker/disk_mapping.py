@@ -81,6 +81,8 @@ _Found = Dict[str, "tuple[BlockDevice, str]"]
 
 def _pair_up(sources: Sequence[SourceDisk], wanted: Sequence[Wanted]) -> Mapping[str, Wanted]:
     """Return the wanted volume of each source disk; each has exactly one."""
+    if not sources:
+        raise MappingError("source_disks is empty.", hint="Export at least one disk.")
     exported = sorted(source.name for source in sources)
     named = sorted(each.source for each in wanted)
     if exported != named:

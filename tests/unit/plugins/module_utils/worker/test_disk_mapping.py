@@ -149,3 +149,8 @@ def test_a_source_disk_named_twice_is_refused() -> None:
     wanted = [Wanted("sda", unit=1), Wanted("sda", unit=2)]
     with pytest.raises(MappingError, match="named twice"):
         map_disks([SDA, SDA], wanted, [VDB, VDC])
+
+
+def test_no_disk_at_all_is_refused() -> None:
+    with pytest.raises(MappingError, match="source_disks is empty"):
+        map_disks([], [], [VDB])
