@@ -61,6 +61,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible publishes no ty
             if replication.get("state") == "running" and wait:
                 replication["result"] = self._follow(replication, reporter)
         except FerryError as error:
+            # Whether the receiver still runs is not always known here, so no state is told.
+            replication.pop("state")
             return {**failed(error), "changed": started["changed"], "replication": replication}
         if "result" in replication:
             started["replication"] = finish(replication)
