@@ -17,7 +17,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from worker_machine import (
+
+from lab import network, qemu
+from lab.command import run
+from lab.settings import LabSettings
+from tests.system.worker_machine import (
     FAILED,
     GIB,
     Worker,
@@ -28,10 +32,6 @@ from worker_machine import (
     seed,
     wait_for_line,
 )
-
-from lab import network, qemu
-from lab.command import run
-from lab.settings import LabSettings
 
 # An image that has to be built takes two minutes on an idle machine of two cores.
 pytestmark = [pytest.mark.boots, pytest.mark.timeout(900)]

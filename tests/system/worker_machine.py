@@ -14,7 +14,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -95,16 +95,16 @@ class Worker:
 
     def plug_in(self, disk: Path) -> None:
         """Add a raw disk to the running machine, in PCI slot 0x1f."""
-        node = {"driver": "raw", "node-name": "late", "file": file_node(disk)}
+        node: dict[str, object] = {
+            "driver": "raw",
+            "node-name": "late",
+            "file": {"driver": "file", "filename": str(disk)},
+        }
         device = {"driver": "virtio-blk-pci", "drive": "late", "addr": "0x1f"}
         asyncio.run(_execute(self.machine, ("blockdev-add", node), ("device_add", device)))
 
 
-def file_node(path: Path) -> dict[str, object]:
-    return {"driver": "file", "filename": str(path)}
-
-
-async def _execute(machine: Machine, *commands: tuple[str, dict[str, object]]) -> None:
+async def _execute(machine: Machine, *commands: tuple[str, Mapping[str, object]]) -> None:
     client = QMPClient(machine.name)
     await client.connect(str(machine.qmp_socket))
     try:
