@@ -24,9 +24,9 @@ from typing import List, Optional, Union
 
 from ..errors import FerryError, from_dict
 from .connection import Connection
-from .errors import ConnectionLostError
-from .limits import ALIVE_INTERVAL, CHUNK, LOST_AFTER
-from .messages import Alive, Error, Frame, Goodbye
+from .errors import ConnectionLostError, LocalProtocolError, StoppedError
+from .limits import ALIVE_INTERVAL, LOST_AFTER, RECEIVE_BUFFER
+from .messages import Alive, Data, Error, Frame, Goodbye
 from .state import State
 from .tls import refused
 
@@ -35,10 +35,13 @@ TICK = 1.0
 
 
 class Channel:
-    """One end of a secured connection."""
+    """One end of a secured connection. `stop` ends every wait of its owner with StoppedError."""
 
-    def __init__(self, secured: ssl.SSLSocket, connection: Connection, run: str) -> None:
+    def __init__(
+        self, secured: ssl.SSLSocket, connection: Connection, run: str, stop: threading.Event
+    ) -> None:
         self.connection = connection
+        self.stop = stop
         self.bytes_sent = 0
         self.bytes_received = 0
         self._socket = secured
@@ -47,10 +50,11 @@ class Channel:
         os.set_blocking(self._waker, False)
         self._waker_lock = threading.Lock()
         self._is_open = True
+        self._is_inside_frame = False
         self._socket_only = select.poll()
         self._socket_or_wake = select.poll()
         self._socket_or_wake.register(self._woken, select.POLLIN)
-        self._scratch = memoryview(bytearray(CHUNK))
+        self._scratch = memoryview(bytearray(RECEIVE_BUFFER))
         self._spoke = self._heard = time.monotonic()
 
     def fileno(self) -> int:
@@ -66,10 +70,12 @@ class Channel:
 
     def send(self, frame: Frame, payload: Union[bytes, memoryview] = b"") -> None:
         """Send the frame and the payload that belongs to it. Raises ConnectionLostError."""
-        data = self.connection.send(frame)
-        self._send_all(data)
-        if payload:
-            self._send_all(payload)
+        if len(payload) != (frame.payload_length if isinstance(frame, Data) else 0):
+            raise LocalProtocolError("The payload does not have the length that its frame tells.")
+        self._is_inside_frame = True
+        self._send_all(self.connection.send(frame))
+        self._send_all(payload)
+        self._is_inside_frame = False
 
     def receive(self, wait: float) -> Optional[Frame]:
         """Return the next frame, or None if none came within `wait` seconds or until `wake`.
@@ -97,11 +103,16 @@ class Channel:
             if count:
                 self.connection.payload_passed(count)
                 done += count
+                self.tend()
             else:
                 self._await(self._socket_only, select.POLLIN, TICK)
 
     def tend(self) -> None:
-        """Say `Alive` if it is time; to be called whenever the owner waits for something else."""
+        """Say `Alive` if it is time; the owner calls it while it is busy with something else.
+
+        Raises StoppedError if the owner is to end.
+        """
+        self._check_stop()
         if time.monotonic() - self._spoke >= ALIVE_INTERVAL and self.connection.state not in (
             State.START,
             State.CLOSED,
@@ -110,11 +121,12 @@ class Channel:
 
     def leave(self, farewell: Union[Goodbye, Error]) -> None:
         """Say the last frame if the peer still takes it, and close."""
+        can_speak = self.connection.state is not State.CLOSED and not self._is_inside_frame
         try:
-            if self.connection.state is not State.CLOSED:
+            if can_speak:
                 self.send(farewell)
-        except ConnectionLostError:
-            pass  # The peer is gone: it needs no farewell.
+        except (ConnectionLostError, StoppedError):
+            pass  # The peer is gone, or does not listen: it gets no farewell.
         finally:
             self.close()
 
@@ -181,9 +193,14 @@ class Channel:
         ready = [descriptor for descriptor, _ in poll.poll(max(1, int(wait * 1000)))]
         if not ready:
             self._check_silence()
+            self._check_stop()
             if not events & select.POLLOUT:  # Else a frame is half sent: nothing may come between.
                 self.tend()
         return ready
+
+    def _check_stop(self) -> None:
+        if self.stop.is_set():
+            raise StoppedError("The {} was stopped.".format(self.connection.role.value))
 
     def _check_silence(self) -> None:
         silence = time.monotonic() - self._heard

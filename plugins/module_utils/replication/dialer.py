@@ -47,6 +47,11 @@ class Dialer:
         self.agreed: Hello | None = None
 
     @property
+    def has_reached(self) -> bool:
+        """Whether the source was ever there and one of ours."""
+        return self.agreed is not None
+
+    @property
     def algorithm(self) -> Algorithm:
         """The digest of this sync. Raises LocalProtocolError before the first `dial`."""
         if self.agreed is None:
@@ -56,7 +61,7 @@ class Dialer:
     def dial(self) -> Channel:
         """Return a channel that is past Hello. Raises ConnectionLostError, PeerRefusedError."""
         secured = secure(self._connect(), self._end)
-        channel = Channel(secured, Connection(Role.TARGET), self._end.run)
+        channel = Channel(secured, Connection(Role.TARGET), self._end.run, self._stop)
         try:
             self._greet(channel)
         except BaseException:
@@ -74,11 +79,11 @@ class Dialer:
 
     def await_frame(self, channel: Channel) -> Frame:
         """Return the next frame of the source, however long it takes. Raises ConnectionLostError."""
-        while not self._stop.is_set():
+        while True:
             frame = channel.receive(TICK)
             if frame is not None:
                 return frame
-        raise StoppedError("The sync was stopped.")
+            channel.tend()
 
     def _greet(self, channel: Channel) -> None:
         """All connections of a sync use the digest that the first one agreed on."""
@@ -117,7 +122,7 @@ class Patience:
             raise error
         log.warning("Connecting anew in %.0f s: %s", self._pause, error)
         if self._stop.wait(self._pause):
-            raise StoppedError("The sync was stopped.") from error
+            raise StoppedError("The target was stopped.") from error
         self._pause = min(max(FIRST_PAUSE, 2 * self._pause), LONGEST_PAUSE)
 
     def _look_at_progress(self) -> None:

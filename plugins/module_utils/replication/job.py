@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import NamedTuple
 
 from .ledger import Ledger
@@ -25,4 +24,3 @@ class DiskJob(NamedTuple):
     settler: Settler
     work: WorkList
     progress: DiskProgress
-    stop: threading.Event

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The sender's server: one thread per connection, an end when nobody needs it. PRIVATE. Python 3.6."""
 
+import contextlib
 import logging
 import os
 import socket
 import threading
 import time
-from typing import Callable, Dict, NamedTuple
+from typing import Callable, Dict, NamedTuple, Set
 
 from ..errors import FerryError, InputError
 from .channel import Channel, prompt
@@ -31,8 +32,9 @@ class Lease(NamedTuple):
     seconds: float
 
     def renew(self) -> None:
-        """Begin the time anew."""
-        os.utime(self.path)
+        """Begin the time anew; a lease whose file was removed has ended."""
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(self.path)
 
     @property
     def has_ended(self) -> bool:
@@ -70,6 +72,7 @@ class Server:
         self._export = export
         self._lease = lease
         self._stop = threading.Event()
+        self._connections: Set[threading.Thread] = set()
         self._sessions: Dict[threading.Thread, Callable[[], None]] = {}
         self._lock = threading.Lock()
 
@@ -97,14 +100,15 @@ class Server:
             connected, address = self._listener.accept()
         except socket.timeout:
             return
-        with self._lock:
-            if len(self._sessions) >= CONNECTIONS:
-                log.warning("Refusing %s: %d connections are open", address[0], CONNECTIONS)
-                connected.close()
-                return
         thread = threading.Thread(
             target=self._serve, args=(connected, address[0]), name="ferry-connection", daemon=True
         )
+        with self._lock:
+            if len(self._connections) >= CONNECTIONS:
+                log.warning("Refusing %s: %d connections are open", address[0], CONNECTIONS)
+                connected.close()
+                return
+            self._connections.add(thread)
         thread.start()
 
     def _serve(self, connected: socket.socket, address: str) -> None:
@@ -113,7 +117,7 @@ class Server:
         try:
             prompt(connected)
             secured = secure(connected, self._end)
-            channel = Channel(secured, Connection(Role.SOURCE), self._end.run)
+            channel = Channel(secured, Connection(Role.SOURCE), self._end.run, threading.Event())
             session = SourceSession(channel, self._export)
             with self._lock:
                 self._sessions[thread] = session.stop
@@ -122,6 +126,7 @@ class Server:
             log.warning("Connection from %s ended: %s", address, error)
         finally:
             with self._lock:
+                self._connections.discard(thread)
                 self._sessions.pop(thread, None)
 
     def _end_sessions(self) -> None:

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The source's end of one connection, from Hello to Goodbye. PRIVATE to the collection. Python 3.6."""
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, Optional, TypeVar
 
@@ -11,7 +10,7 @@ from .answers import Answers
 from .channel import Channel
 from .codecs import AVAILABLE
 from .digests import Hasher, choose
-from .errors import LocalProtocolError, RemoteProtocolError, StoppedError
+from .errors import LocalProtocolError, RemoteProtocolError
 from .export import Account, Export
 from .limits import CHUNK, GRANULE, VERSION
 from .messages import (
@@ -37,21 +36,19 @@ class SourceSession:
     def __init__(self, channel: Channel, export: Export) -> None:
         self._channel = channel
         self._export = export
-        self._stop = threading.Event()
         self._hello: Optional[Hello] = None
         self._account: Optional[Account] = None
         self._answers: Optional[Answers] = None
 
     def stop(self) -> None:
         """Make `serve` end within a second or so; any thread may call this."""
-        self._stop.set()
+        self._channel.stop.set()
 
     def serve(self) -> None:
         """Answer until the target takes its leave. Raises FerryError after telling the target why."""
         try:
             while self._step():
-                if self._stop.is_set():
-                    raise StoppedError("The sender was stopped.")
+                self._channel.tend()
             self._channel.leave(Goodbye())
         except FerryError as error:
             self._channel.leave(Error(error.kind, error.what, error.hint))

@@ -15,7 +15,7 @@ import logging
 import secrets
 import threading
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from typing import Iterator
+from typing import Callable, Iterator, TypeVar
 
 from ..errors import FerryError, InputError, RestartSyncError, TransientError
 from ..units import show_exact_size
@@ -28,7 +28,7 @@ from .geometry import Span, chunk_span, split
 from .job import DiskJob
 from .ledger import Ledger
 from .limits import CHUNK, GRANULE
-from .messages import DiskInfo, EndOfDisk, Error, Goodbye, Recall, Recorded, Root
+from .messages import DiskInfo, EndOfDisk, Error, Goodbye, Recall, Recorded, Root, span_of
 from .plan import Claim, DiskPair, DiskReport, SourceRead, SyncPlan
 from .progress import DiskProgress
 from .settler import Settler
@@ -38,6 +38,8 @@ from .wire import SYNC_ID_SIZE
 from .worklist import WorkList
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # Rounds of asking; the second mends what a damaged write, a restarted source or an answer on a lost
 # connection left, a third should not be needed. A difference that stays is not the network's.
@@ -68,7 +70,7 @@ class DiskSync:
 
     def run(self) -> DiskReport:
         """Make the target equal to the source, as far as the source holds still; return the proof."""
-        self._check_source()
+        self._patiently(self._check_source)
         hasher = Hasher(self._dialer.algorithm)
         if self._plan.initial:
             zero_tail(self._disk, self._pair.size)
@@ -81,6 +83,7 @@ class DiskSync:
         return self._report(root, hasher, settler)
 
     def _check_source(self) -> None:
+        """Refuse a source that is not what the plan says, before anything is written."""
         with self._open_channel() as (_, info):
             pair = self._pair
             if info.size != pair.size:
@@ -126,7 +129,6 @@ class DiskSync:
             settler,
             WorkList(chunks),
             self._progress,
-            self._stop,
         )
         with ThreadPoolExecutor(self._plan.connections, "ferry-connection") as executor:
             links = [
@@ -140,22 +142,28 @@ class DiskSync:
 
     def _drive(self, job: DiskJob) -> None:
         """Drive one connection, made anew as often as it takes, until the work list is empty."""
-        patience = Patience(self._plan.patience, self._stop, lambda: self._progress.done)
+
+        def work() -> None:
+            with self._open_channel() as (channel, _):
+                TargetSession(channel, job).run()
+
         while not job.work.is_empty:
+            self._patiently(work)
+
+    def _patiently(self, work: Callable[[], T]) -> T:
+        """Return what `work` returns; where its connection is lost it is done again, and again."""
+        patience = Patience(self._plan.patience, self._stop, lambda: self._progress.done)
+        while True:
             try:
-                with self._open_channel() as (channel, _):
-                    TargetSession(channel, job).run()
+                return work()
             except (TransientError, DamagedDataError) as error:
+                if not self._dialer.has_reached:  # More likely a wrong address than a fault.
+                    raise
                 patience.lost(error)
 
     def _agree(self, ledger: Ledger) -> Root | None:
         """Return the source's root if it is ours, else forget the chunks that differ."""
-        patience = Patience(self._plan.patience, self._stop, lambda: 0)
-        while True:
-            try:
-                return self._compare_roots(ledger)
-            except TransientError as error:
-                patience.lost(error)
+        return self._patiently(lambda: self._compare_roots(ledger))
 
     def _compare_roots(self, ledger: Ledger) -> Root | None:
         with self._open_channel() as (channel, _):
@@ -165,21 +173,23 @@ class DiskSync:
                 raise RemoteProtocolError("The source did not tell its root.")
             if root.root == ledger.root():
                 return root
-            everything = Span(0, ledger.size)
-            ours, theirs = ledger.digests(everything), self._recall(channel, everything)
-            for chunk, (our, their) in enumerate(zip(ours, theirs)):
-                if our != their:
-                    self._forget(chunk, ledger)
-            return None
+            for chunk in self._find_differences(channel, ledger):
+                self._forget(chunk, ledger)
+        if not ledger.missing():
+            raise RemoteProtocolError("The two ends' roots differ, but no chunk does.")
+        return None
 
-    def _recall(self, channel: Channel, span: Span) -> list[bytes]:
-        channel.send(Recall(span.start, span.length))
-        digests: list[bytes] = []
+    def _find_differences(self, channel: Channel, ledger: Ledger) -> list[int]:
+        """Return the chunks whose digests the two ends do not account for alike."""
+        channel.send(Recall(0, ledger.size))
+        differing: list[int] = []
         while channel.connection.unanswered:
             recorded = self._dialer.await_frame(channel)
             if isinstance(recorded, Recorded):
-                digests += recorded.digests
-        return digests
+                first = recorded.start // CHUNK
+                pairs = zip(ledger.digests(span_of(recorded)), recorded.digests)
+                differing += [first + at for at, (our, their) in enumerate(pairs) if our != their]
+        return differing
 
     def _forget(self, chunk: int, ledger: Ledger) -> None:
         ledger.forget(chunk)

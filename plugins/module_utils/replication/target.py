@@ -18,7 +18,7 @@ from collections import deque
 from typing import Iterator, Sequence
 
 from .channel import Channel
-from .errors import ConnectionLostError, StoppedError
+from .errors import ConnectionLostError
 from .geometry import Span, chunk_span, granule_count, split
 from .job import DiskJob
 from .limits import CHUNK, CONNECTION_BYTES, GRANULE
@@ -111,8 +111,7 @@ class TargetSession:
                 self._settle_if_due()
                 self._read_ahead()
                 self._count_traffic()
-                if self._job.stop.is_set():
-                    raise StoppedError("The sync was stopped.")
+                self._channel.tend()
         finally:
             self._close()
 

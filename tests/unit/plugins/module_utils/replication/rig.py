@@ -124,7 +124,7 @@ class Source:
     def _serve(self, connected: socket.socket) -> None:
         try:
             secured = secure(connected, self._end)
-            channel = self._channel_type(secured, Connection(Role.SOURCE), RUN)
+            channel = self._channel_type(secured, Connection(Role.SOURCE), RUN, threading.Event())
             SourceSession(channel, self.export).serve()
         except FerryError as error:
             self.errors.append(error)

@@ -17,6 +17,8 @@ from ansible_collections.ferry.hvm.plugins.module_utils.replication.channel impo
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.connection import Connection
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.errors import (
     ConnectionLostError,
+    LocalProtocolError,
+    StoppedError,
 )
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.limits import CHUNK
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.memory_disk import MemoryDisk
@@ -65,8 +67,8 @@ def ends(source_papers: Papers, target_papers: Papers) -> Iterator[Ends]:
         accepted = executor.submit(secure, ours, source)
         dialled = secure(theirs, target)
         pair = Ends(
-            Channel(dialled, Connection(Role.TARGET), RUN),
-            Channel(accepted.result(DEADLINE), Connection(Role.SOURCE), RUN),
+            Channel(dialled, Connection(Role.TARGET), RUN, threading.Event()),
+            Channel(accepted.result(DEADLINE), Connection(Role.SOURCE), RUN, threading.Event()),
         )
     pair.target.send(OFFER)
     assert equal(pair.source.receive(DEADLINE), OFFER)
@@ -184,3 +186,31 @@ def test_saying_farewell_to_a_peer_that_left_is_no_error(ends: Ends) -> None:
     ends.target.close()
     ends.source.leave(m.Goodbye())
     assert ends.source.connection.state.name == "CLOSED"
+
+
+def test_an_end_that_is_stopped_leaves_its_wait(ends: Ends) -> None:
+    ends.target.stop.set()
+    with pytest.raises(StoppedError, match="The target was stopped"):
+        ends.target.receive(DEADLINE)
+
+
+def test_an_end_that_is_stopped_in_the_middle_of_a_frame_says_no_more(ends: Ends) -> None:
+    """A farewell behind half a frame would be taken for the rest of it."""
+    open_disk(ends, CHUNK)
+    ends.target.send(m.Fetch(0, CHUNK))
+    ends.source.receive(DEADLINE)
+    ends.source.stop.set()
+    data = m.Data(0, CHUNK, CHUNK, m.Codec.STORED, D[:16])
+    with pytest.raises(StoppedError):
+        ends.source.send(data, noise(CHUNK))
+    sent = ends.source.bytes_sent
+    ends.source.leave(m.Goodbye())
+    assert ends.source.bytes_sent == sent
+
+
+def test_a_payload_of_another_length_than_its_frame_tells_is_not_sent(ends: Ends) -> None:
+    open_disk(ends, CHUNK)
+    ends.target.send(m.Fetch(0, CHUNK))
+    ends.source.receive(DEADLINE)
+    with pytest.raises(LocalProtocolError, match="payload"):
+        ends.source.send(m.Data(0, CHUNK, CHUNK, m.Codec.STORED, D[:16]), b"short")

@@ -9,6 +9,7 @@ from typing import Callable
 
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.errors import RestartSyncError
+from ansible_collections.ferry.hvm.plugins.module_utils.replication import target as target_file
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.channel import Channel
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.errors import (
     ConnectionLostError,
@@ -155,6 +156,19 @@ def test_a_broken_connection_does_not_send_again_what_is_proven(rig: Rig) -> Non
     # At most what was in flight is sent twice: a socket's buffer and the payloads in the reader's hands.
     assert source.connection_count > 2
     assert report.disks[0].sent < len(content) + 8 * CHUNK
+
+
+def test_a_connection_that_carried_its_share_is_replaced(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(target_file, "CONNECTION_BYTES", 70 * CHUNK)
+    monkeypatch.setattr(target_file, "MOST_OPEN", 16)
+    content = noise(CHUNK) * 200
+    source, target = rig.source(MemoryDisk(content)), MemoryDisk(bytes(len(content)))
+    rig.sync(source, target, initial=True, connections=1)
+    assert target.content == content
+    # One looks at the disk, two carry 128 chunks each at most, one agrees on the root.
+    assert source.connection_count == 4
 
 
 def test_a_source_that_was_restarted_is_asked_for_everything_again(rig: Rig) -> None:

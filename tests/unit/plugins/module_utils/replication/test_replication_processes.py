@@ -27,8 +27,8 @@ from ansible_collections.ferry.hvm.plugins.module_utils.replication.plan import 
 from tests.unit.plugins.module_utils.replication.relay import Relay
 from tests.unit.plugins.module_utils.replication.rig import DEADLINE, Papers, Rig, noise, patched
 
-# The oldest that a source may have; pyenv's, where there is one, besides the one that runs the tests.
-PYTHONS = [sys.executable, *sorted(glob.glob("/root/.pyenv/versions/3.6.*/bin/python3.6"))]
+# Every Python of this machine that a source may have, pyenv's among them; 3.6 is the oldest.
+PYTHONS = [sys.executable, *sorted(glob.glob("/root/.pyenv/versions/3.*/bin/python3.[0-9]*[0-9]"))]
 
 Answer = dict[str, Any]
 
@@ -312,7 +312,7 @@ def test_a_receiver_that_is_stopped_says_so(rig: Rig, stalled: Stalled) -> None:
     result = json.loads((rig.directory / "result.json").read_text())
     assert result["state"] == "failed"
     assert result["error"]["kind"] == "restart_sync"
-    assert result["error"]["what"] == "The sync was stopped."
+    assert result["error"]["what"] == "The target was stopped."
     assert not receiver.stop(str(rig.directory))
 
 
