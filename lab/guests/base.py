@@ -27,7 +27,8 @@ log = logging.getLogger(__name__)
 
 RECIPE = Path(__file__).parent
 # Half of it is used; the rest is for what a migration installs, and it reads as zero.
-ROOT_DISK_SIZE = 1024 * MIB
+# No whole number of GiB: a target's volume is one, and so larger, and one of 1 GiB is too small.
+ROOT_DISK_SIZE = 1088 * MIB
 ROOT_DISK = "root.raw"
 SCRATCH = "building-"
 

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.integration.appliance_api import MIB, Answer, Api, fresh_api
+from tests.support.appliance_api import MIB, Answer, Api, fresh_api
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 

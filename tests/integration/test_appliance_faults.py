@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.appliance_api import MIB, Api, fresh_api
+from tests.support.appliance_api import MIB, Api, fresh_api
 
 
 @pytest.fixture

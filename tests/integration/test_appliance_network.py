@@ -15,7 +15,7 @@ from lab import network
 from lab.command import run
 from lab.errors import LabError
 from lab.settings import LabSettings
-from tests.integration.appliance_lab_index import free_index
+from tests.support.appliance_lab_index import free_index
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ import pytest
 from lab import network
 from lab.appliance.local import LocalAppliance
 from lab.services import CHECKOUT
-from tests.integration.appliance_api import MIB, Api, creation, eventually
-from tests.integration.appliance_lab_index import free_index
+from tests.support.appliance_api import MIB, Api, creation, eventually
+from tests.support.appliance_lab_index import free_index
 
 # Real mode, at 0x7c00: writes the text at 0x7c40 to the first serial port, then halts for ever.
 BOOT_CODE = bytes.fromhex(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.appliance_api import MIB, Api, creation, fresh_api
+from tests.support.appliance_api import MIB, Api, creation, fresh_api
 
 ROOT = {"id": -1, "rootVolume": True, "name": "root", "size": 1}
 DATA = {"id": -1, "rootVolume": False, "name": "data", "size": 1}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.appliance_api import DESCRIPTION, MIB, Api, creation, eventually, fresh_api
+from tests.support.appliance_api import DESCRIPTION, MIB, Api, creation, eventually, fresh_api
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.errors import TransientError
 
-from tests.integration.appliance_api import Api, fresh_api
 from tests.integration.morpheus_steps import (
     CREATOR,
     TARGET,
@@ -25,6 +24,7 @@ from tests.integration.morpheus_steps import (
     creator_arguments,
     image_arguments,
 )
+from tests.support.appliance_api import Api, fresh_api
 
 
 class Change(NamedTuple):

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.appliance_api import fresh_api
 from tests.integration.morpheus_steps import (
     SOURCE_MAC,
     WORKER,
@@ -21,6 +20,7 @@ from tests.integration.morpheus_steps import (
     run_in_ansible,
     steps,
 )
+from tests.support.appliance_api import fresh_api
 
 # 45 module runs of a second or two each; several times that on a loaded machine.
 pytestmark = pytest.mark.timeout(900)

@@ -22,7 +22,6 @@ from ansible_collections.ferry.hvm.plugins.module_utils.morpheus.errors import (
     TooSlowError,
 )
 
-from tests.integration.appliance_api import Api, fresh_api
 from tests.integration.morpheus_steps import (
     CREATOR,
     GIB,
@@ -32,6 +31,7 @@ from tests.integration.morpheus_steps import (
     creator_arguments,
     image_arguments,
 )
+from tests.support.appliance_api import Api, fresh_api
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ from ansible_collections.ferry.hvm.plugins.module_utils.morpheus.transport impor
     Request,
 )
 
-from tests.integration.appliance_api import DESCRIPTION, fresh_api, load_description
 from tests.integration.morpheus_steps import Modules, steps
+from tests.support.appliance_api import DESCRIPTION, fresh_api, load_description
 
 pytestmark = pytest.mark.skipif(
     not DESCRIPTION.exists(), reason=f"the vendor's {DESCRIPTION.name} is not beside the checkout"

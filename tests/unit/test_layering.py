@@ -69,9 +69,7 @@ def _row_of(name: str) -> str:
 @pytest.mark.parametrize("path", _files(), ids=_dotted)
 def test_imports_follow_the_table(path: Path) -> None:
     row = _row_of(_dotted(path))
-    own = [
-        name for name in _imports(path) if _is_below(name, tuple(MAY_IMPORT) + ("module_utils",))
-    ]
+    own = [name for name in _imports(path) if _is_below(name, (*MAY_IMPORT, "module_utils"))]
     assert [name for name in own if not _is_below(name, MAY_IMPORT[row])] == []
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Iterable
 
 import pytest
@@ -348,3 +349,22 @@ def test_no_bytes_of_a_peer_lead_to_anything_but_frames_and_protocol_errors(
     except (RemoteProtocolError, VersionError):
         return
     assert connection.receive_room > 0
+
+
+def test_the_protocol_document_shows_the_table_as_it_is() -> None:
+    page = (Path(__file__).parents[5] / "docs" / "protocol.md").read_text(encoding="utf-8")
+    shown = page.split("<!-- states -->")[1].split("<!-- end of states -->")[0]
+    lines = [
+        f"    {where.name:<8} {role.value:<6} {frame.__name__:<16} {then.name}"
+        for where, speeches in state.TRANSITIONS.items()
+        for (role, frame), then in sorted(
+            speeches.items(), key=lambda item: (item[0][0] is S, item[0][1].__name__)
+        )
+    ]
+    assert shown.strip("\n").splitlines() == lines
+
+
+def test_the_protocol_document_numbers_the_frames_as_they_are() -> None:
+    page = (Path(__file__).parents[5] / "docs" / "protocol.md").read_text(encoding="utf-8")
+    for layout in wire.LAYOUTS:
+        assert f"| {layout.number} | {layout.frame.__name__} |" in page

@@ -1,0 +1,228 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whole migrations: running servers cross to an appliance, and their clones boot.
+
+The tests of this file are one story, told in its order, because every boot is emulated: two servers
+cross in one run; one is carried on by a controller that is killed and by another that knows nothing;
+the other falls silent and is compared byte for byte; then what can go wrong goes wrong. After each
+chapter nothing may be left.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import migration
+from lab.login import on_source
+from lab.settings import lab_settings
+from lab.up import bring_up, take_down
+from tests.support.migration_world import CHECKOUT, World, differs
+
+pytestmark = [pytest.mark.boots, pytest.mark.timeout(1500)]
+
+SOURCES = ("web01", "db01")
+
+# A changed byte costs at most its granule, and its file system's journal and inodes cost some more.
+ENOUGH_FOR_SMALL_CHANGES = 24 << 20
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    lab = lab_settings("test")
+    take_down(lab, keep=False)
+    bring_up(lab, SOURCES)
+    try:
+        yield World.of(lab, migration.build_worker_image())
+    finally:
+        take_down(lab, keep=False)
+
+
+@pytest.fixture(scope="module")
+def first_sync(world: World) -> dict[str, Any]:
+    """Both servers crossed in one run; returns the run's report."""
+    for source in SOURCES:
+        migration.source_report(world.lab, source)
+    return world.sync("initial_os", ",".join(SOURCES))
+
+
+@pytest.fixture(scope="module")
+def clones(world: World, first_sync: dict[str, Any]) -> tuple[str, ...]:
+    """The clones of both servers came up and were proven, and are off again."""
+    for name in first_sync:
+        source = migration.source_report(world.lab, name)
+        assert_clone_is_proven(world, name, 0, source.file_count)
+    for name in first_sync:
+        world.power_off(name)
+    return tuple(first_sync)
+
+
+def assert_clone_is_proven(world: World, name: str, booted: int, file_count: int) -> None:
+    source = migration.source_report(world.lab, name)
+    console = migration.clone_console(world.lab, name)
+    proof = migration.prove(source, migration.wait_for_report(console, booted), file_count)
+    assert [fact for fact, held in proof.facts if not held] == []
+
+
+def test_two_servers_cross_in_one_run(world: World, clones: tuple[str, ...]) -> None:
+    assert clones == SOURCES
+    assert world.leftovers(*SOURCES) == []
+
+
+def test_a_clone_is_on_the_isolated_network_with_a_mac_of_its_own(
+    world: World, clones: tuple[str, ...]
+) -> None:
+    for name in clones:
+        (nic,) = world.server(name)["interfaces"]
+        assert nic["network"]["name"] == "isolated"
+        assert nic["macAddress"] != migration.source_report(world.lab, name).interfaces[0].mac
+
+
+@pytest.mark.usefixtures("clones")
+def test_a_dry_run_changes_nothing_anywhere(world: World) -> None:
+    before = world.state()
+    run = world.play("delta_os", ",".join(SOURCES), "--check", "--diff")
+    assert run.returncode == 0, run.output
+    assert world.state() == before
+    assert world.leftovers(*SOURCES) == []
+
+
+@pytest.mark.usefixtures("clones")
+def test_a_killed_controller_is_followed_by_one_with_an_empty_home(
+    world: World, tmp_path: Path
+) -> None:
+    file_count = migration.change_source(world.lab, "web01", "before-the-kill")
+    console = migration.clone_console(world.lab, "web01")
+    booted = migration.report_count(console)
+    kill_during_replication(world.command("delta_os", "web01"))
+    assert world.leftovers("web01") != []
+    run = world.play("delta_os", "web01", environment={"HOME": str(tmp_path)})
+    assert run.returncode == 0, run.output
+    assert_clone_is_proven(world, "web01", booted, file_count)
+    assert world.leftovers("web01") == []
+
+
+def kill_during_replication(command: list[str]) -> None:
+    """SIGKILL the playbook, and every process it started, when data flows."""
+    playbook = subprocess.Popen(
+        command,
+        cwd=CHECKOUT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert playbook.stdout is not None
+    heard = []
+    for line in playbook.stdout:
+        heard.append(line)
+        if " not sent" in line:
+            break
+    os.killpg(playbook.pid, signal.SIGKILL)
+    playbook.wait()
+    assert " not sent" in heard[-1], "".join(heard)
+
+
+@pytest.mark.usefixtures("clones")
+def test_a_source_that_fell_silent_is_equal_byte_for_byte(world: World) -> None:
+    """And the delta sends about what changed; a further one sends nothing at all."""
+    migration.change_source(world.lab, "db01", "before-the-silence")
+    fall_silent(world, "db01")
+    skipped = ("--skip-tags", "prepare_target,start_instance")
+    sent = world.sent(world.sync("delta_os", "db01", *skipped), "db01")
+    for disk in ("sda", "sdb"):
+        source = world.lab.source_directory("db01") / f"{disk}.qcow2"
+        assert differs(source, world.volume_file("db01", disk)) == ""
+    assert 0 < sent < ENOUGH_FOR_SMALL_CHANGES
+
+
+def fall_silent(world: World, source: str) -> None:
+    """Nothing writes to the source's disks any more: all file systems are read-only."""
+    on_source(world.lab, source, "sh", "-c", "sync; echo u > /proc/sysrq-trigger; sync")
+
+
+@pytest.mark.parametrize(
+    ("extra", "expected"),
+    [
+        pytest.param(
+            "ferry_morpheus_password=wrong",
+            ["https://198.18.16.2:8443", "operator"],
+            id="a wrong password names appliance and user",
+        ),
+        pytest.param(
+            "ferry_morpheus_ca_path=/etc/ssl/certs/ca-certificates.crt",
+            ["certificate", "198.18.16.2"],
+            id="a wrong certificate names the appliance",
+        ),
+        pytest.param(
+            '{"ferry_source_disks": ["sdz"]}', ["sdz", "sda"], id="a disk that the source has not"
+        ),
+        pytest.param(
+            '{"ferry_disk_map": {"sda": "sdb", "sdb": "sdb"}}',
+            ["Cannot tell which volume takes which disk", "ferry_disk_map"],
+            id="two disks for one volume",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("clones")
+def test_bad_input_is_refused_before_anything_changes(
+    world: World, extra: str, expected: list[str]
+) -> None:
+    before = world.state()
+    run = world.play("delta_os", "web01", "-e", extra)
+    assert run.returncode != 0
+    assert [word for word in expected if word not in run.output] == [], run.output
+    assert world.state() == before
+
+
+@pytest.mark.usefixtures("clones")
+def test_a_volume_too_small_for_its_disk_is_named_with_both_sizes(world: World) -> None:
+    world.make_instance("small", ["sda", "sdb"])
+    try:
+        run = world.play("delta_os", "web01", "-e", "ferry_instance=small")
+    finally:
+        world.remove_instance("small")
+    assert run.returncode != 0
+    wanted = ["Volume sda of the target has 1.0 GiB (1073741824)", "disk sda of the source 1.1 GiB"]
+    assert [word for word in wanted if word not in run.output] == [], run.output
+
+
+@pytest.mark.parametrize(
+    ("extra", "expected"),
+    [
+        pytest.param(
+            "ferry_source_address=198.18.17.1",
+            ["198.18.17.1", "5994"],
+            id="a closed data port names address and port",
+        ),
+        pytest.param(
+            "ferry_worker_timeout=3",
+            ["web01", "address"],
+            id="a worker that does not come up in time names its instance",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("clones")
+def test_a_failure_on_the_way_leaves_nothing(world: World, extra: str, expected: list[str]) -> None:
+    run = world.play("delta_os", "web01", "-e", extra)
+    assert run.returncode != 0
+    assert [word for word in expected if word not in run.output] == [], run.output
+    assert world.leftovers("web01") == []
+    assert world.roots("web01") == ["sda"]
+
+
+@pytest.mark.usefixtures("clones")
+def test_a_full_datastore_is_told_and_nothing_is_left(world: World) -> None:
+    with world.datastore_capacity(1 << 30):
+        run = world.play("delta_os", "web01")
+    assert run.returncode != 0
+    assert "lab-datastore" in run.output, run.output
+    assert world.leftovers("web01") == []
+    assert world.roots("web01") == ["sda"]
