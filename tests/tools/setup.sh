@@ -22,8 +22,18 @@ install_packages() {
         return 0
     fi
     say "installing from Debian: ${missing[*]}"
+    forbid_daemons
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# The packages are wanted for their programs; none of them is to start a service on this machine.
+forbid_daemons() {
+    local policy=/usr/sbin/policy-rc.d
+    [[ -e $policy ]] && return 0
+    printf '#!/bin/sh\nexit 101\n' > "$policy"
+    chmod 755 "$policy"
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
 }
 
 make_venv() {
