@@ -28,6 +28,7 @@ PACKAGES = (
     "zstd",
     "grub-pc",
     "open-vm-tools",
+    "acpid",
     "ifupdown",
     "iproute2",
     "openssh-server",

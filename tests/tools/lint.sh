@@ -10,7 +10,7 @@ step() { printf -- '--- %s\n' "$*"; "$@"; }
 
 sender_files() {
     PYTHONPATH=.collections .venv/bin/python - <<'P'
-from ansible_collections.ferry.hvm.plugins.module_utils.replication.bundle import SENDER_FILES
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.package import SENDER_FILES
 print("\n".join(f"plugins/module_utils/{name}" for name in SENDER_FILES))
 P
 }
