@@ -61,13 +61,13 @@ def open_overlays(
         yield disks, _probe_partitions(disks)
         _check_stores(len(targets))
     finally:
-        remove_overlays(stage)
+        remove_overlays()
     for index in range(len(targets)):
         _flush_file(store_path(stage, index))
 
 
-def remove_overlays(stage: str) -> None:
-    """No overlay and no loop device of ours is left, whoever made it. Nothing may use them."""
+def remove_overlays() -> None:
+    """No overlay and no loop device below one is left, whoever made it. Nothing may use them."""
     # A worker without device-mapper's udev rules has no such folder before the first overlay.
     os.makedirs(MAPPER, exist_ok=True)
     names = sorted(_mapped(), reverse=True)
@@ -78,8 +78,6 @@ def remove_overlays(stage: str) -> None:
     for name in os.listdir(MAPPER) if os.path.isdir(MAPPER) else ():
         if name.startswith(_PREFIX):
             os.unlink(os.path.join(MAPPER, name))
-    for device in _loops(stage):
-        run(("losetup", "--detach", device))
 
 
 def _open_overlay(target: Target, stage: str, index: int) -> Disk:
@@ -92,6 +90,8 @@ def _open_overlay(target: Target, stage: str, index: int) -> Disk:
     sectors = target.size // SECTOR
     table = f"0 {sectors} snapshot {target.path} {loop} P {_CHUNK_SECTORS}"
     run(("dmsetup", "create", *_QUIET, f"{_PREFIX}{index}", "--table", table))
+    # In use, so it is detached when the overlay goes: whoever removes that need not find the loop.
+    run(("losetup", "--detach", loop))
     device = _make_nodes()[f"{_PREFIX}{index}"]
     found = _blkid([device]).get(device, {})
     return Disk(target.name, device, target.size, found.get("PTTYPE", ""))
@@ -179,18 +179,6 @@ def _make_nodes() -> Dict[str, str]:
 def _device_number(path: str) -> str:
     number = os.stat(path).st_rdev
     return f"{os.major(number)}:{os.minor(number)}"
-
-
-def _loops(stage: str) -> List[str]:
-    """Return the loop devices whose file is a store in `stage` or below."""
-    found = []
-    for block in os.listdir("/sys/block"):
-        backing = f"/sys/block/{block}/loop/backing_file"
-        if block.startswith("loop") and os.path.exists(backing):
-            with open(backing) as file:
-                if file.read().startswith(os.path.join(stage, "")):
-                    found.append(f"/dev/{block}")
-    return found
 
 
 def _check_stores(count: int) -> None:

@@ -97,7 +97,7 @@ def _prepare_alone(request: Request, trial: bool) -> Report:
     watch = Stopwatch()
     targets = [Target(name, path, direct_io.protect(path)) for name, path in request.disks]
     with watch.step("clean up"):
-        remove_overlays(request.stage)
+        remove_overlays()
     pending = _pending(request)
     if trial:
         return _try(request, targets, pending, watch)

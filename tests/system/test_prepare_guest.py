@@ -1,0 +1,450 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A guest that cannot boot on virtio is prepared on a real worker, killed on the way, and then boots.
+
+One boot of the worker carries two pairs of the source server's disks, as overlays that are thrown away:
+
+    vdb vdc   prepared through Ansible as a play does it: tried, killed, done, done again; then booted
+    vdd vde   killed while the changes are being copied to the disks, and finished by the next run
+
+What is on the disks is judged from outside, by qemu-img.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import io
+import json
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.ferry.hvm.plugins.module_utils.worker import disk as worker_disk
+from ansible_collections.ferry.hvm.plugins.module_utils.worker.seed import Wishes
+
+from lab import network, qemu, services
+from lab.accelerator import choose_acceleration
+from lab.command import run
+from lab.guests.marker import BootReport
+from lab.guests.source import SourceServer, ensure_source
+from lab.hardware import Disk, Machine, Nic
+from lab.migration import build_worker_image, wait_for_report
+from lab.settings import LabSettings
+
+# Emulated on two idle cores all of it takes about five minutes, half of it in the guest's own tools.
+pytestmark = [pytest.mark.boots, pytest.mark.timeout(1500)]
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+CHUNK = 8192
+NEW_MAC = "52:54:00:00:0e:01"
+WORKER_MAC = "52:54:00:00:0e:02"
+VOLUME_SIZE = 2 << 30
+READY_DEADLINE = 300
+MODULE_UTILS = CHECKOUT / "plugins" / "module_utils"
+
+# Runs in the worker: a preparation whose process is killed in the middle of its third write to a disk.
+KILLED_WHILE_COPYING = """
+import base64, os, signal, sys
+with open("/run/room.zip", "wb") as room:
+    room.write(base64.b64decode("{room}"))
+sys.path.insert(0, "/run/room.zip")
+from module_utils.guest import direct_io, prepare, report
+whole_write, calls = direct_io.DirectDisk.write, []
+def write(disk, start, data):
+    calls.append(start)
+    if len(calls) == 3:
+        whole_write(disk, start, data[:512])
+        os.kill(os.getpid(), signal.SIGKILL)
+    whole_write(disk, start, data)
+direct_io.DirectDisk.write = write
+prepare.prepare(report.read_request({arguments!r}), trial=False)
+"""
+
+# Keeps what the module returned, in check mode too.
+PLAY = """
+- hosts: worker
+  gather_facts: false
+  tasks:
+    - ferry.hvm.worker_prepare: "{{ arguments }}"
+      register: returned
+    - ansible.builtin.copy:
+        content: "{{ returned | to_json }}"
+        dest: "{{ result_file }}"
+        mode: "0600"
+      delegate_to: localhost
+      check_mode: false
+      diff: false
+"""
+
+
+@dataclass
+class Bench:
+    """The worker, the source server that the guests are copies of, and the overlays by their device."""
+
+    lab: LabSettings
+    server: SourceServer
+    worker: Machine
+    images: dict[str, Path]
+    # Known once the worker is up.
+    address: str = ""
+
+    def original(self, device: str) -> Path:
+        """The file that the overlay of `device` began as."""
+        return self.server.directory / ("root.raw" if device in ("vdb", "vdd") else "data.raw")
+
+    def differs(self, device: str) -> bool:
+        """Return whether any byte of the disk is not as it was replicated, as qemu-img sees it."""
+        command = ["qemu-img", "compare", "--force-share", "-f", "raw", "-F", "qcow2"]
+        files = [str(self.original(device)), str(self.flushed(device))]
+        return subprocess.run([*command, *files], capture_output=True, check=False).returncode != 0
+
+    def digest(self, device: str) -> str:
+        """Return the digest of the overlay's file: any write at all changes it."""
+        return hashlib.sha256(self.flushed(device).read_bytes()).hexdigest()
+
+    def flushed(self, device: str) -> Path:
+        """Return the overlay's file when it tells all: QEMU keeps its maps in memory until a flush."""
+        self.on_worker(f"sync /dev/{device}")
+        return self.images[device]
+
+    def on_worker(self, command: str, *, given: str = "") -> str:
+        """Run a shell line on the worker; return what it printed."""
+        return run(*self.ssh(), command, given=given)
+
+    def ssh(self) -> list[str]:
+        options = ("-o", "BatchMode=yes", "-o", f"UserKnownHostsFile={self.lab.known_hosts}")
+        return ["ssh", "-i", str(self.lab.operator_key), *options, f"root@{self.address}"]
+
+    def arguments(self, first: str, second: str) -> dict[str, Any]:
+        """Return the module's arguments for a pair of disks."""
+        return {
+            "disks": [
+                {"path": f"/dev/{first}", "name": "sda"},
+                {"path": f"/dev/{second}", "name": "sdb"},
+            ],
+            "generation": "1",
+            "stage": f"/var/lib/ferry/{first}",
+            "interfaces": [
+                {"source_mac": self.server.mac.upper(), "target_mac": NEW_MAC, "name": None}
+            ],
+            "serial_console": False,
+            "packages_directory": None,
+        }
+
+    def command(self, arguments: dict[str, Any], *flags: str) -> list[str]:
+        """Return the Ansible command that runs the module on the worker, and keeps its result."""
+        extra = {"arguments": arguments, "result_file": str(self.result_file)}
+        return [
+            str(Path(sys.executable).with_name("ansible-playbook")),
+            *("-i", str(self.lab.directory / "worker.yml"), "-e", json.dumps(extra)),
+            str(self.lab.directory / "play.yml"),
+            *flags,
+        ]
+
+    @property
+    def result_file(self) -> Path:
+        return self.lab.directory / "result.json"
+
+    def prepare(self, arguments: dict[str, Any], *flags: str) -> dict[str, Any]:
+        """Prepare through Ansible; return the module's result."""
+        done = subprocess.run(
+            self.command(arguments, *flags),
+            cwd=CHECKOUT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        result: dict[str, Any] = json.loads(self.result_file.read_text())
+        print(json.dumps(result["seconds"]))
+        return result
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabSettings]:
+    made = LabSettings("prepare", 14, tmp_path_factory.mktemp("prepare"))
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(made.operator_key))
+    network.bring_up(made)
+    services.ensure_dhcp(made)
+    try:
+        yield made
+    finally:
+        services.stop_services(made)
+        network.take_down(made)
+
+
+@pytest.fixture(scope="module")
+def bench(lab: LabSettings) -> Iterator[Bench]:
+    made = make_bench(lab, ensure_source(lab, "web01"))
+    host_key = make_worker_disk(lab, made.images["vda"])
+    made.worker.console.touch()
+    asyncio.run(qemu.start(made.worker))
+    try:
+        ready = wait_for_line(re.compile("FERRY-WORKER-READY"), made.worker.console)
+        made.address = re.findall(r"address=(\S+)", ready)[0].split("/")[0]
+        lab.known_hosts.write_text(f"{made.address} {host_key}\n")
+        write_play(lab, made.address)
+        yield made
+    finally:
+        asyncio.run(qemu.cut_off(made.worker.directory))
+
+
+def make_bench(lab: LabSettings, server: SourceServer) -> Bench:
+    """Return a bench whose machine has the worker's disk and two pairs of the server's."""
+    directory = lab.directory / "worker"
+    directory.mkdir()
+    images = {"vda": directory / "worker.raw"}
+    for device in ("vdb", "vdc", "vdd", "vde"):
+        images[device] = directory / f"{device}.qcow2"
+    disks = [
+        Disk(path, unit, format=path.suffix[1:], serial=name, boot_order=None if unit else 1)
+        for unit, (name, path) in enumerate(images.items())
+    ]
+    nic = Nic(WORKER_MAC, "worker", "migration")
+    machine = Machine(
+        "worker",
+        directory,
+        directory / "console.log",
+        1 << 30,
+        2,
+        disks,
+        [nic],
+        namespace=lab.namespace,
+        acceleration=choose_acceleration(),
+    )
+    bench = Bench(lab, server, machine, images)
+    for device, image in list(images.items())[1:]:
+        backing = ("-F", "raw", "-b", str(bench.original(device)))
+        run("qemu-img", "create", "-q", "-f", "qcow2", *backing, str(image))
+    return bench
+
+
+def make_worker_disk(lab: LabSettings, target: Path) -> str:
+    """Make the worker's seeded disk; return the host key that it shows."""
+    wishes = Wishes(
+        migration_id="prepare",
+        authorized_key=" ".join(lab.operator_key.with_suffix(".pub").read_text().split()[:2]),
+    )
+    request = worker_disk.Request(str(build_worker_image()), str(target), wishes, VOLUME_SIZE)
+    made = worker_disk.make_disk(request)
+    with target.open("r+b") as file:
+        file.truncate(VOLUME_SIZE)
+    assert made.host_key
+    return made.host_key
+
+
+def write_play(lab: LabSettings, address: str) -> None:
+    worker = {
+        "ansible_host": address,
+        "ansible_user": "root",
+        "ansible_python_interpreter": "/usr/bin/python3",
+        "ansible_ssh_private_key_file": str(lab.operator_key),
+        "ansible_ssh_common_args": f"-o UserKnownHostsFile={lab.known_hosts}",
+    }
+    content = {"all": {"hosts": {"worker": worker}}}
+    (lab.directory / "worker.yml").write_text(yaml.safe_dump(content))
+    (lab.directory / "play.yml").write_text(PLAY)
+
+
+def wait_for_line(pattern: re.Pattern[str], console: Path) -> str:
+    """Return the first line of the growing file that matches; "nothing" when the deadline is over."""
+    command = ["timeout", str(READY_DEADLINE), "tail", "--lines=+1", "--follow", str(console)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace") as follower:
+        assert follower.stdout is not None
+        found = next((line for line in follower.stdout if pattern.search(line)), "nothing")
+        follower.terminate()
+    return found
+
+
+@pytest.fixture(scope="module")
+def arguments(bench: Bench) -> dict[str, Any]:
+    return bench.arguments("vdb", "vdc")
+
+
+@pytest.fixture(scope="module")
+def planned(bench: Bench, arguments: dict[str, Any]) -> dict[str, Any]:
+    return bench.prepare(arguments, "--check", "--diff")
+
+
+def test_check_mode_shows_the_plan_and_writes_nothing(
+    bench: Bench, planned: dict[str, Any]
+) -> None:
+    assert planned["changed"]
+    assert planned["guest"]["distribution"].startswith("Debian GNU/Linux 12")
+    paths = [change["path"] for change in planned["plan"] if "path" in change]
+    assert paths == [
+        "/etc/fstab",
+        "/etc/udev/rules.d/70-persistent-net.rules",
+        "/etc/default/grub",
+        "/etc/initramfs-tools/modules",
+    ]
+    commands = [change["command"][0] for change in planned["plan"] if "command" in change]
+    assert commands == ["dpkg", "update-grub", "update-initramfs"]
+    shown = {each["after_header"]: each for each in planned["diff"] if "after_header" in each}
+    assert "/dev/sda1" in shown["/etc/fstab"]["before"]
+    assert "UUID=" in shown["/etc/fstab"]["after"]
+    assert not bench.differs("vdb")
+    assert not bench.differs("vdc")
+
+
+def test_a_kill_before_the_decision_leaves_the_disks_as_they_were(
+    bench: Bench, arguments: dict[str, Any], planned: dict[str, Any]
+) -> None:
+    with subprocess.Popen(
+        bench.command(arguments),
+        cwd=CHECKOUT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as ansible:
+        # The module's process is the parent of what it runs in the guest.
+        bench.on_worker(
+            "timeout 300 sh -c 'until pgrep -x mkinitramfs; do sleep 0.2; done' &&"
+            " kill -9 $(ps -o ppid= -p $(pgrep -o -x unshare)) &&"
+            " timeout 60 sh -c 'while pgrep -x unshare; do sleep 0.2; done'"
+        )
+        assert ansible.wait() != 0
+    assert "/var/lib/ferry/vdb" not in bench.on_worker("cat /proc/mounts")
+    assert not bench.differs("vdb")
+    assert not bench.differs("vdc")
+
+
+@pytest.fixture(scope="module")
+def prepared(bench: Bench, arguments: dict[str, Any], planned: dict[str, Any]) -> dict[str, Any]:
+    return bench.prepare(arguments)
+
+
+def test_the_preparation_does_what_was_planned(
+    prepared: dict[str, Any], planned: dict[str, Any]
+) -> None:
+    assert prepared["changed"]
+    assert prepared["plan"] == planned["plan"]
+
+
+def test_a_second_preparation_writes_nothing(
+    bench: Bench, arguments: dict[str, Any], prepared: dict[str, Any]
+) -> None:
+    before = [bench.digest(device) for device in ("vdb", "vdc")]
+    again = bench.prepare(arguments)
+    assert not again["changed"]
+    assert again["plan"] == []
+    assert [bench.digest(device) for device in ("vdb", "vdc")] == before
+
+
+def test_the_worker_keeps_the_disks_read_only_and_nothing_is_left(
+    bench: Bench, prepared: dict[str, Any]
+) -> None:
+    flags = bench.on_worker("blockdev --getro /dev/vdb /dev/vdc /dev/vdd /dev/vde").split()
+    assert flags == ["1"] * 4
+    assert bench.on_worker("dmsetup ls; losetup").replace("No devices found", "").strip() == ""
+    assert "store-" not in bench.on_worker("ls /var/lib/ferry/vdb")
+
+
+def test_a_kill_while_the_disks_are_written_is_made_good_by_the_next_run(bench: Bench) -> None:
+    arguments = bench.arguments("vdd", "vde")
+    script = KILLED_WHILE_COPYING.format(room=packed_room(), arguments=arguments)
+    died = subprocess.run([*bench.ssh(), "python3 -"], input=script.encode(), check=False)
+    assert died.returncode != 0
+    assert bench.differs("vdd")
+    half_written = bench.digest("vdd")
+    tried = bench.prepare(arguments, "--check")
+    assert tried["changed"]
+    assert "yet to be finished" in tried["notes"][0]
+    assert bench.digest("vdd") == half_written
+    finished = bench.prepare(arguments)
+    assert finished["changed"]
+    assert finished["plan"] == []
+    assert finished["changed_extents"] == tried["changed_extents"]
+    assert not bench.prepare(arguments)["changed"]
+
+
+def packed_room() -> str:
+    """Return the room's code as a zip file in base64."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as packed:
+        files = [MODULE_UTILS / name for name in ("__init__.py", "errors.py", "units.py")]
+        for file in [*files, *MODULE_UTILS.glob("guest/*.py")]:
+            packed.write(file, Path("module_utils") / file.relative_to(MODULE_UTILS))
+    return base64.b64encode(content.getvalue()).decode()
+
+
+def test_the_reported_extents_are_exactly_what_differs(
+    bench: Bench, prepared: dict[str, Any]
+) -> None:
+    for device, name in (("vdb", "sda"), ("vdc", "sdb")):
+        assert changed_chunks(bench, device) == reported_chunks(prepared, name)
+
+
+@pytest.fixture(scope="module")
+def booted(bench: Bench, prepared: dict[str, Any]) -> Iterator[BootReport]:
+    """The prepared guest, booted on virtio with a MAC that it never had; the worker is off."""
+    asyncio.run(qemu.cut_off(bench.worker.directory))
+    directory = bench.lab.directory / "clone"
+    directory.mkdir()
+    disks = [
+        Disk(bench.images[device], unit, boot_order=None if unit else 1)
+        for unit, device in enumerate(("vdb", "vdc"))
+    ]
+    nics = [Nic(NEW_MAC, "clone", "isolated")]
+    machine = Machine(
+        "clone",
+        directory,
+        directory / "console.log",
+        1 << 30,
+        2,
+        disks,
+        nics,
+        namespace=bench.lab.namespace,
+        acceleration=choose_acceleration(),
+    )
+    machine.console.touch()
+    asyncio.run(qemu.start(machine))
+    try:
+        yield wait_for_report(machine.console, 0)
+    finally:
+        asyncio.run(qemu.cut_off(directory))
+
+
+def changed_chunks(bench: Bench, device: str) -> set[int]:
+    """Return which chunks of the disk differ from the replica."""
+    flat = bench.lab.directory / f"{device}.raw"
+    options = ("--force-share", "-f", "qcow2", "-O", "raw")
+    run("qemu-img", "convert", *options, str(bench.flushed(device)), str(flat))
+    found = set()
+    with flat.open("rb") as now, bench.original(device).open("rb") as before:
+        for number in range(flat.stat().st_size // CHUNK):
+            if now.read(CHUNK) != before.read(CHUNK):
+                found.add(number)
+    return found
+
+
+def reported_chunks(result: dict[str, Any], name: str) -> set[int]:
+    return {
+        start // CHUNK
+        for extent in result["changed_extents"][name]
+        for start in range(extent["start"], extent["start"] + extent["length"], CHUNK)
+    }
+
+
+def test_the_prepared_guest_boots_on_virtio(bench: Bench, booted: BootReport) -> None:
+    assert booted.host == "web01"
+    assert booted.driver == "virtio_blk"
+    assert booted.failed_units == ()
+    assert not booted.has_vmware_tools
+    assert booted.data_is_intact
+
+
+def test_the_interface_has_its_old_name_and_address_with_a_new_mac(
+    bench: Bench, booted: BootReport
+) -> None:
+    (nic,) = booted.interfaces
+    assert (nic.name, nic.mac) == ("ens192", NEW_MAC)
+    assert nic.addresses == (f"{bench.server.address}/24",)
