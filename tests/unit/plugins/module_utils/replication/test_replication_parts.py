@@ -1,0 +1,265 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine's small parts: geometry, digests, ledger, work list, codecs, settler."""
+
+from __future__ import annotations
+
+import zlib
+
+import pytest
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.codecs import (
+    AVAILABLE,
+    BACKLOG,
+    Compressor,
+    Encoded,
+    decode,
+)
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.digests import (
+    Algorithm,
+    Hasher,
+    Offer,
+    calibrate,
+    choose,
+    is_zero,
+)
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.disks import aligned_buffer
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.errors import DamagedDataError
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.geometry import (
+    Span,
+    chunk_count,
+    chunk_span,
+    granule_count,
+    split,
+)
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.ledger import Ledger
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.limits import CHUNK, GRANULE
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.memory_disk import MemoryDisk
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.messages import Codec
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.settler import STEP, Settler
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.worklist import SPAN, WorkList
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.plugins.module_utils.replication.rig import noise, patched, reference_root
+
+HASHER = Hasher(Algorithm.BLAKE2B)
+
+
+@given(st.integers(0, 10 * CHUNK), st.integers(1, 10 * CHUNK), st.sampled_from([GRANULE, CHUNK]))
+def test_the_pieces_of_a_span_are_the_span_cut_at_the_borders(
+    start: int, length: int, unit: int
+) -> None:
+    pieces = list(split(Span(start, length), unit))
+    assert pieces[0].start == start
+    assert pieces[-1].end == start + length
+    for one, other in zip(pieces, pieces[1:]):
+        assert one.end == other.start
+        assert other.start % unit == 0
+    assert all(0 < piece.length <= unit for piece in pieces)
+
+
+@given(st.integers(1, 5 * CHUNK))
+def test_chunks_cover_a_disk_once(size: int) -> None:
+    spans = [chunk_span(chunk, size) for chunk in range(chunk_count(size))]
+    assert sum(span.length for span in spans) == size
+    assert spans == list(split(Span(0, size), CHUNK))
+    assert granule_count(spans[-1].length) == len(list(split(spans[-1], GRANULE)))
+
+
+ROOTS = {
+    "one byte": b"x",
+    "a granule of zeros": bytes(GRANULE),
+    "a short granule of zeros": bytes(GRANULE - 1),
+    "zeros and data": bytes(CHUNK) + noise(CHUNK + 5),
+}
+
+
+@pytest.mark.parametrize("content", ROOTS.values(), ids=ROOTS.keys())
+@pytest.mark.parametrize("algorithm", Algorithm, ids=lambda algorithm: algorithm.name)
+def test_the_tree_is_that_of_the_protocol_document(content: bytes, algorithm: Algorithm) -> None:
+    hasher = Hasher(algorithm)
+    ledger = Ledger(len(content), hasher)
+    for chunk in range(chunk_count(len(content))):
+        span = chunk_span(chunk, len(content))
+        data = memoryview(content)[span.start : span.end]
+        ledger.note_granules(chunk, hasher.granules(data))
+    assert ledger.root().hex() == reference_root(content, algorithm.name.lower())
+
+
+def test_zeros_of_another_length_have_another_root() -> None:
+    roots = {reference_root(bytes(size), "blake2b") for size in (1, 512, GRANULE, CHUNK, CHUNK + 1)}
+    assert len(roots) == 5
+
+
+@pytest.mark.parametrize("at", [0, 1, 4095, GRANULE - 1], ids=lambda at: f"a bit at {at}")
+def test_one_bit_is_enough_to_be_no_zeros(at: int) -> None:
+    buffer = aligned_buffer()
+    assert is_zero(buffer[:GRANULE])
+    buffer[at] = 128
+    assert not is_zero(buffer[:GRANULE])
+    assert HASHER.granule(buffer[:GRANULE]) != HASHER.zero_granule
+
+
+def test_this_machine_has_every_algorithm_with_a_rate() -> None:
+    offers = calibrate()
+    assert [offer.algorithm for offer in offers] == list(Algorithm)
+    assert all(offer.rate > 1000 for offer in offers)
+
+
+CHOICES = {
+    "the best of both": ((900, 500), (300, 400), Algorithm.SHA256),
+    "the one that the slow end can": ((900, 100), (900, 800), Algorithm.BLAKE2B),
+}
+
+
+@pytest.mark.parametrize(("ours", "theirs", "best"), CHOICES.values(), ids=CHOICES.keys())
+def test_the_digest_is_the_one_whose_slower_end_is_fastest(
+    ours: tuple[int, int], theirs: tuple[int, int], best: Algorithm
+) -> None:
+    def offers(rates: tuple[int, int]) -> list[Offer]:
+        return [Offer(algorithm, rate) for algorithm, rate in zip(Algorithm, rates)]
+
+    assert choose(offers(ours), offers(theirs)) is best
+
+
+def test_ends_without_a_common_digest_cannot_choose() -> None:
+    with pytest.raises(ValueError, match="empty"):
+        choose([Offer(Algorithm.SHA256, 1)], [Offer(Algorithm.BLAKE2B, 1)])
+
+
+def test_a_ledger_names_what_is_missing_until_it_is_noted() -> None:
+    ledger = Ledger(3 * CHUNK + 1, HASHER)
+    assert ledger.missing() == [0, 1, 2, 3]
+    for chunk in (0, 1, 3):
+        ledger.note(chunk, bytes([chunk + 1]) * 16)
+    assert ledger.missing() == [2]
+    ledger.forget(1)
+    assert ledger.missing() == [1, 2]
+    assert ledger.digests(Span(2 * CHUNK, CHUNK + 1)) == [bytes(16), b"\4" * 16]
+
+
+def test_a_work_list_hands_out_runs_without_gaps() -> None:
+    most = SPAN // CHUNK
+    work = WorkList([0, 1, 2, 5, 6, *range(10, 10 + most + 3)])
+    taken = [work.take() for _ in range(5)]
+    assert taken == [
+        range(3),
+        range(5, 7),
+        range(10, 10 + most),
+        range(10 + most, 13 + most),
+        range(0),
+    ]
+    assert work.is_empty
+
+
+def test_what_is_given_back_comes_first_and_in_order() -> None:
+    work = WorkList(range(200))
+    first = work.take()
+    work.give_back([first[1], first[2], first[9]])
+    assert [work.take(), work.take()] == [range(1, 3), range(9, 10)]
+    assert work.take().start == SPAN // CHUNK
+
+
+TEXT = memoryview(b"GET /index.html 200\n" * 5000)
+
+
+def test_nothing_is_compressed_while_the_link_keeps_up() -> None:
+    encoded = Compressor(AVAILABLE).encode(TEXT, BACKLOG - 1)
+    assert encoded.codec is Codec.STORED
+    assert encoded.payload is TEXT
+
+
+def test_text_is_compressed_while_the_link_is_behind() -> None:
+    encoded = Compressor(AVAILABLE).encode(TEXT, BACKLOG)
+    assert encoded.codec is Codec.ZLIB
+    assert len(encoded.payload) < len(TEXT) // 10
+    assert decode(encoded.codec, memoryview(encoded.payload), len(TEXT)) == TEXT
+
+
+def test_what_does_not_shrink_is_stored_and_left_alone_for_a_while() -> None:
+    compressor = Compressor(AVAILABLE)
+    random = memoryview(noise(GRANULE))
+    assert compressor.encode(random, BACKLOG).codec is Codec.STORED
+    tried = [compressor.encode(TEXT, BACKLOG).codec is Codec.ZLIB for _ in range(40)]
+    assert not any(tried[:30])
+    assert any(tried[30:])
+
+
+def test_a_link_that_is_faster_than_the_codec_gets_plain_bytes() -> None:
+    compressor = Compressor(AVAILABLE)
+    compressor.sent(Encoded(Codec.STORED, bytes(GRANULE)), seconds=1e-9)
+    compressor.encode(TEXT, BACKLOG)
+    assert compressor.encode(TEXT, BACKLOG).codec is Codec.STORED
+
+
+def test_a_peer_without_zlib_gets_plain_bytes() -> None:
+    assert Compressor((Codec.STORED,)).encode(TEXT, BACKLOG).codec is Codec.STORED
+
+
+PACKED = zlib.compress(TEXT, 1)
+BROKEN_PAYLOADS = {
+    "too short": (Codec.STORED, b"abc", 4, "3 bytes instead of 4"),
+    "too long": (Codec.STORED, b"abcde", 4, "5 bytes instead of 4"),
+    "no zlib": (Codec.ZLIB, b"abcdefgh", 8, "cannot be decoded"),
+    "zlib of more than was told": (Codec.ZLIB, PACKED, len(TEXT) - 1, "more than"),
+    "zlib of less than was told": (Codec.ZLIB, PACKED, len(TEXT) + 1, "instead of"),
+    "a bomb": (Codec.ZLIB, zlib.compress(bytes(10**7)), GRANULE, "more than 65536"),
+    "zlib that was cut": (Codec.ZLIB, PACKED[:-20], len(TEXT), "instead of"),
+}
+
+
+@pytest.mark.parametrize(
+    ("codec", "payload", "length", "match"), BROKEN_PAYLOADS.values(), ids=BROKEN_PAYLOADS.keys()
+)
+def test_a_broken_payload_is_refused(codec: Codec, payload: bytes, length: int, match: str) -> None:
+    with pytest.raises(DamagedDataError, match=match):
+        decode(codec, memoryview(payload), length)
+
+
+def settled(disk: MemoryDisk, *, read_back: bool = True) -> Settler:
+    """Return a settler that was told that all of the disk's first chunk was written just so."""
+    settler = Settler(disk, HASHER, read_back=read_back)
+    settler.note(Span(0, CHUNK), HASHER.granules(memoryview(noise(CHUNK))))
+    return settler
+
+
+def test_what_is_as_it_was_written_settles() -> None:
+    disk = MemoryDisk(noise(CHUNK))
+    settler = settled(disk)
+    assert settler.finish() == []
+    assert (disk.flush_count, disk.bytes_read) == (1, CHUNK)
+    settler.close()
+
+
+def test_a_chunk_that_is_not_as_it_was_written_is_named_once() -> None:
+    settler = settled(MemoryDisk(patched(noise(CHUNK), (70_000, b"?"))))
+    assert settler.finish() == [0]
+    assert settler.finish() == []
+    settler.close()
+
+
+def test_a_later_write_of_a_granule_counts_and_not_the_earlier_one() -> None:
+    disk = MemoryDisk(patched(noise(CHUNK), (0, noise(GRANULE, seed=2))))
+    settler = settled(disk)
+    settler.note(Span(0, GRANULE), HASHER.granules(memoryview(noise(GRANULE, seed=2))))
+    assert settler.finish() == []
+    settler.close()
+
+
+def test_without_reading_back_there_is_still_a_flush() -> None:
+    disk = MemoryDisk(bytes(CHUNK))
+    settler = settled(disk, read_back=False)
+    assert settler.finish() == []
+    assert (disk.flush_count, disk.bytes_read) == (1, 0)
+    settler.close()
+
+
+def test_a_step_is_due_after_so_many_bytes_and_begins_anew() -> None:
+    settler = Settler(MemoryDisk(b"x"), HASHER, read_back=False)
+    for number in range(STEP // CHUNK):
+        assert not settler.is_due
+        settler.note(Span(number * CHUNK, CHUNK), HASHER.zero_granules)
+    assert settler.is_due
+    settler.start().result()
+    assert not settler.is_due
+    settler.close()
