@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What a sender serves for one run: disks, and what its syncs were told. PRIVATE. Python 3.6."""
 
+import logging
 import os
 import threading
 from typing import Callable, Dict, List, Mapping
@@ -11,6 +12,20 @@ from .digests import Hasher, Offer
 from .disks import Disk
 from .ledger import Ledger
 from .messages import View
+
+log = logging.getLogger(__name__)
+
+# A server's `sync` waits for all its file systems, for ever if one of them is on a server that is gone.
+MOST_SETTLING = 60.0
+
+
+def write_out_file_systems() -> None:
+    """Have all file systems write out what they hold back; gives up waiting, with a word in the log."""
+    syncing = threading.Thread(target=os.sync, name="ferry-sync", daemon=True)
+    syncing.start()
+    syncing.join(MOST_SETTLING)
+    if syncing.is_alive():
+        log.warning("Going on though sync has not ended after %.0f s", MOST_SETTLING)
 
 
 class Account:
@@ -36,7 +51,7 @@ class Export:
         offers: List[Offer],
         *,
         view: View = View.MOVING,
-        settle: Callable[[], None] = os.sync,
+        settle: Callable[[], None] = write_out_file_systems,
     ) -> None:
         self.offers = offers
         self.view = view

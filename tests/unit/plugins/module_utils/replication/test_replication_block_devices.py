@@ -43,9 +43,9 @@ def server(tmp_path: Path) -> Path:
         write(block / name / "size", f"{size * GIB // 512}\n")
         write(block / name / "removable", "0\n")
         write(block / name / "queue" / "logical_block_size", "512\n")
-    for number, name in enumerate(("sda", "sdb")):
-        address = tmp_path / "devices" / f"2:0:{number}:0"
-        write(address / "vpd_pg80", b"\0\x80\0\x10" + f"6000c29{number}".encode() + b"    ")
+    for target, name in enumerate(("sda", "sdb")):
+        address = tmp_path / "devices" / f"2:0:{target}:0"
+        write(address / "vpd_pg80", b"\0\x80\0\x10" + f"6000c29{target}".encode() + b"    ")
         (block / name / "device").symlink_to(address)
     for disk, part, device in (("sda", "sda1", "8:1"), ("sdb", "sdb1", "8:17")):
         write(block / disk / part / "dev", device)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import random
 
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.errors import FerryError, InputError
@@ -72,6 +73,36 @@ def test_a_delta_sends_the_changed_granules_only(rig: Rig) -> None:
     assert target.content == new
     assert report.disks[0].data == target.bytes_written == 4 * GRANULE
     assert 4 * GRANULE < report.disks[0].sent < 4 * GRANULE + LITTLE
+
+
+def random_disks(seed: int) -> tuple[bytes, bytes]:
+    """Return old and new content: granules of zeros, noise and text, some of them changed."""
+    dice = random.Random(seed)
+
+    def granule() -> bytes:
+        kinds = (bytes(GRANULE), dice.randbytes(GRANULE), b"text" * (GRANULE // 4))
+        return dice.choice(kinds)
+
+    old = [granule() for _ in range(dice.randrange(1, 100))]
+    new = [granule() if dice.random() < 0.3 else kept for kept in old]
+    cut = dice.choice((0, 1, 512, 4096, GRANULE - 1))
+    end = len(old) * GRANULE - cut
+    return b"".join(old)[:end], b"".join(new)[:end]
+
+
+@pytest.mark.parametrize("seed", range(12), ids=lambda seed: f"dice {seed}")
+def test_any_old_content_becomes_any_new_content(rig: Rig, seed: int) -> None:
+    old, new = random_disks(seed)
+    target = MemoryDisk(old)
+    report = rig.sync(rig.source(MemoryDisk(new)), target, connections=1 + seed % 3)
+    assert target.content == new
+    assert report.disks[0].claim.root == reference_root(new, report.disks[0].claim.algorithm)
+    changed = sum(
+        min(GRANULE, len(new) - at)
+        for at in range(0, len(new), GRANULE)
+        if old[at : at + GRANULE] != new[at : at + GRANULE]
+    )
+    assert report.disks[0].data <= target.bytes_written == changed
 
 
 def test_zeros_cost_no_data_however_long_they_are(rig: Rig) -> None:
