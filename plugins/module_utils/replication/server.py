@@ -121,9 +121,10 @@ class Server:
             session = SourceSession(channel, self._export)
             with self._lock:
                 self._sessions[thread] = session.stop
+            log.info("Serving %s", address)
             session.serve()
         except FerryError as error:
-            log.warning("Connection from %s ended: %s", address, error)
+            log.warning("Losing the connection from %s: %s", address, error)
         finally:
             with self._lock:
                 self._connections.discard(thread)

@@ -70,6 +70,7 @@ class DiskSync:
 
     def run(self) -> DiskReport:
         """Make the target equal to the source, as far as the source holds still; return the proof."""
+        log.info("Syncing %s to %s", self._pair.source, self._pair.target)
         self._patiently(self._check_source)
         hasher = Hasher(self._dialer.algorithm)
         if self._plan.initial:
@@ -112,6 +113,7 @@ class DiskSync:
                 self._forget(chunk, ledger)
             root = None if ledger.missing() else self._agree(ledger)
             if root is not None:
+                log.info("Agreed on the root of %s: %s", self._pair.source, root.root.hex())
                 return root
         raise RestartSyncError(
             f"Disk {self._pair.target} differs from the source's {self._pair.source} "
