@@ -118,7 +118,7 @@ class Proof:
 
     @property
     def holds(self) -> bool:
-        return all(held for _, held in self.facts)
+        return all(held for _unused, held in self.facts)
 
 
 def prove(source: BootReport, clone: BootReport, file_count: int) -> Proof:

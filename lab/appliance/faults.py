@@ -103,7 +103,7 @@ class FaultMiddleware:
 
 async def _drain(request: Request) -> None:
     """The body has been sent: a client in the middle of an upload would not see the answer."""
-    async for _ in request.stream():
+    async for _unused in request.stream():
         pass
 
 

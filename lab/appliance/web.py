@@ -142,7 +142,7 @@ class BearerMiddleware:
         if scope["path"].startswith(OPEN_PATHS):
             return True
         header = Headers(scope=scope).get("authorization", "")
-        scheme, _, token = header.partition(" ")
+        scheme, _unused, token = header.partition(" ")
         anonymous_ping = scope["path"] == "/api/ping" and not header
         return anonymous_ping or (scheme.lower() == "bearer" and self._tokens.is_valid(token))
 

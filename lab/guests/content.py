@@ -76,9 +76,10 @@ def _orders(dice: random.Random) -> Iterator[str]:
 
 
 def _write_ledger(file: Path, dice: random.Random) -> None:
-    with closing(sqlite3.connect(file)) as ledger, ledger:
+    with closing(sqlite3.connect(file)) as ledger:
         ledger.execute("CREATE TABLE entry (number INTEGER PRIMARY KEY, town TEXT, note TEXT)")
         entries = (
             (number, dice.choice(TOWNS), dice.randbytes(40).hex()) for number in range(LEDGER_COUNT)
         )
         ledger.executemany("INSERT INTO entry VALUES (?, ?, ?)", entries)
+        ledger.commit()

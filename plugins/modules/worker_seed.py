@@ -73,7 +73,7 @@ options:
 requirements:
   - cryptography (a dependency of ansible-core)
 author:
-  - The Ferry authors
+  - The Ferry authors (@ferry-hvm)
 seealso:
   - module: ferry.hvm.morpheus_image
     description: Uploads the file.

@@ -25,7 +25,7 @@ def test_a_fault_is_for_so_many_matching_requests(api: Api) -> None:
     api.request("POST", "/lab/faults", fault)
 
     assert api.request("GET", "/api/groups").status == 200
-    answers = [api.request("GET", "/api/zones") for _ in range(3)]
+    answers = [api.request("GET", "/api/zones") for _unused in range(3)]
 
     assert [answer.status for answer in answers] == [503, 503, 200]
     assert answers[0].refusal == "Full"

@@ -23,8 +23,10 @@ def lab(tmp_path: Path) -> Iterator[LabSettings]:
     with free_index() as index:
         settings = LabSettings(f"nettest{index}", index, tmp_path)
         network.bring_up(settings)
-        yield settings
-        network.take_down(settings)
+        try:
+            yield settings
+        finally:
+            network.take_down(settings)
 
 
 def addresses(lab: LabSettings, interface: str) -> list[str]:

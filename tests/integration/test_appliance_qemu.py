@@ -97,8 +97,10 @@ def lab() -> Iterator[Lab]:
     with tempfile.TemporaryDirectory(prefix="ferry-") as place, free_index() as index:
         lab = Lab(index, Path(place))
         lab.command("up", "--sources", "none")
-        yield lab
-        lab.command("down")
+        try:
+            yield lab
+        finally:
+            lab.command("down")
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def run(
     argv: Sequence[str],
     *,
     accept: Collection[int] = (0,),
-    environment: Mapping[str, str] = ENVIRONMENT,
+    environment: Optional[Mapping[str, str]] = None,
     stdin: Optional[IO[bytes]] = None,
     stdout: Optional[IO[bytes]] = None,
     hint: str = "",
@@ -55,7 +55,7 @@ def run(
             stdin=subprocess.DEVNULL if stdin is None else stdin,
             stdout=subprocess.PIPE if stdout is None else stdout,
             stderr=subprocess.PIPE,
-            env=dict(environment),
+            env=dict(ENVIRONMENT if environment is None else environment),
             preexec_fn=_become_our_child,
             check=False,
         )

@@ -39,7 +39,7 @@ def find_file_system(spec: str, file_systems: Sequence[FileSystem]) -> Optional[
         return _first(
             each for each in file_systems if (each.disk, each.partition) == (disk, partition)
         )
-    kind, _, value = _as_tag(spec).partition("=")
+    kind, _unused, value = _as_tag(spec).partition("=")
     value = value.strip("\"'")
     if not value:
         return None

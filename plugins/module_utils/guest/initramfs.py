@@ -27,7 +27,6 @@ class Readable(Protocol):
 
     def read(self, size: int, /) -> bytes:
         """Return that many bytes, fewer only at the end."""
-        ...
 
 
 # Given the program's name and the image, positioned at the compressed part: the plain part.

@@ -85,9 +85,11 @@ def link_macs(text: str) -> Tuple[str, ...]:
     settings = re.findall(
         r"^\s*([A-Za-z]+)\s*=\s*(.*?)\s*$", (match_section or [""])[0], re.MULTILINE
     )
-    if not settings or any(key not in ("MACAddress", "PermanentMACAddress") for key, _ in settings):
+    if not settings or any(
+        key not in ("MACAddress", "PermanentMACAddress") for key, _unused in settings
+    ):
         return ()
-    return tuple(normal_mac(mac) for _, value in settings for mac in value.split())
+    return tuple(normal_mac(mac) for _unused, value in settings for mac in value.split())
 
 
 def link_name(text: str) -> Optional[str]:

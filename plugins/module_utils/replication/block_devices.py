@@ -98,7 +98,7 @@ def _mounts(proc: str) -> Dict[str, List[_Mount]]:
     mounts: Dict[str, List[_Mount]] = {}
     with open(os.path.join(proc, "self/mountinfo")) as stream:
         for line in stream:
-            own, _, super_block = line.partition(" - ")
+            own, _unused, super_block = line.partition(" - ")
             number, place = own.split()[2], _unescape(own.split()[4])
             # A read-only bind mount of a writable file system does not stop others from writing.
             is_writable = "rw" in super_block.split()[2].split(",")

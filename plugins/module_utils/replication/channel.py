@@ -190,7 +190,7 @@ class Channel:
     def _await(self, poll: "select.poll", events: int, wait: float) -> List[int]:
         """Wait; return the descriptors that are ready. Looks after signs of life."""
         poll.register(self._socket.fileno(), events)
-        ready = [descriptor for descriptor, _ in poll.poll(max(1, int(wait * 1000)))]
+        ready = [descriptor for descriptor, _unused in poll.poll(max(1, int(wait * 1000)))]
         if not ready:
             self._check_silence()
             self._check_stop()

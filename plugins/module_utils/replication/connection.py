@@ -79,7 +79,7 @@ class Connection:
         missing = wire.HEADER.size - len(self._buffer)
         if missing > 0:
             return missing
-        _, length = wire.unpack_header(self._buffer[: wire.HEADER.size])
+        _unused, length = wire.unpack_header(self._buffer[: wire.HEADER.size])
         return max(0, wire.HEADER.size + length - len(self._buffer))
 
     def next_frame(self) -> Optional[Frame]:

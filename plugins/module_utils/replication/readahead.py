@@ -41,7 +41,7 @@ class ReadAhead:
         self._disk = disk
         self._wake = wake
         self._hasher = hasher
-        self._free = [aligned_buffer() for _ in range(DEPTH)]
+        self._free = [aligned_buffer() for _unused in range(DEPTH)]
         self._reads: "Deque[Future[ChunkRead]]" = deque()
         self._executor = ThreadPoolExecutor(1, "ferry-read")
 

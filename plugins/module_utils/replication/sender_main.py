@@ -174,10 +174,14 @@ def main(arguments: Sequence[str]) -> int:
             raise InputError("Usage: sender.pyz {}".format("|".join(COMMANDS)))
         answer = COMMANDS[arguments[0]](_read_document())
     except FerryError as error:
-        print(json.dumps({"error": error.as_dict()}))
+        _answer({"error": error.as_dict()})
         return 1
-    print(json.dumps(answer))
+    _answer(answer)
     return 0
+
+
+def _answer(document: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(document) + "\n")
 
 
 def _read_document() -> Mapping[str, Any]:

@@ -85,7 +85,7 @@ class DiskSync:
 
     def _check_source(self) -> None:
         """Refuse a source that is not what the plan says, before anything is written."""
-        with self._open_channel() as (_, info):
+        with self._open_channel() as (_unused, info):
             pair = self._pair
             if info.size != pair.size:
                 raise InputError(
@@ -135,9 +135,9 @@ class DiskSync:
         with ThreadPoolExecutor(self._plan.connections, "ferry-connection") as executor:
             links = [
                 executor.submit(self._drive, job)
-                for _ in range(min(self._plan.connections, len(chunks)))
+                for _unused in range(min(self._plan.connections, len(chunks)))
             ]
-            _, running = wait(links, return_when=FIRST_EXCEPTION)
+            _unused, running = wait(links, return_when=FIRST_EXCEPTION)
             if running:
                 self._stop.set()
         _raise_first(links)
@@ -146,7 +146,7 @@ class DiskSync:
         """Drive one connection, made anew as often as it takes, until the work list is empty."""
 
         def work() -> None:
-            with self._open_channel() as (channel, _):
+            with self._open_channel() as (channel, _unused):
                 TargetSession(channel, job).run()
 
         while not job.work.is_empty:
@@ -168,7 +168,7 @@ class DiskSync:
         return self._patiently(lambda: self._compare_roots(ledger))
 
     def _compare_roots(self, ledger: Ledger) -> Root | None:
-        with self._open_channel() as (channel, _):
+        with self._open_channel() as (channel, _unused):
             channel.send(EndOfDisk(ledger.root()))
             root = self._dialer.await_frame(channel)
             if not isinstance(root, Root):

@@ -74,7 +74,7 @@ class _Reader:
         count, odd = divmod(len(self._body) - self._at, DIGEST_SIZE)
         if odd:
             raise RemoteProtocolError("A list of digests ends inside of one.")
-        return tuple(self.take(DIGEST_SIZE) for _ in range(count))
+        return tuple(self.take(DIGEST_SIZE) for _unused in range(count))
 
     def finish(self) -> None:
         """Refuse what is left."""
@@ -107,7 +107,7 @@ def _unpack_hello(reader: _Reader) -> Hello:
             hint="Use sender and worker image of one release of ferry.hvm.",
         )
     chunk, granule, order, digest_count, codec_count = reader.fields(_HELLO)
-    offers = [reader.fields(_OFFER) for _ in range(digest_count)]
+    offers = [reader.fields(_OFFER) for _unused in range(digest_count)]
     codecs = reader.take(codec_count)
     return Hello(
         version,

@@ -46,7 +46,7 @@ class WriteBehind:
         self._hasher = hasher
         self._settler = settler
         self._tend = tend
-        self._free = [aligned_buffer() for _ in range(DEPTH)]
+        self._free = [aligned_buffer() for _unused in range(DEPTH)]
         self._plain = aligned_buffer()
         self._writes: deque[_Write] = deque()
         self._executor = ThreadPoolExecutor(1, "ferry-write")

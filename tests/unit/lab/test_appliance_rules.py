@@ -146,11 +146,11 @@ def image(status: str = "Active", files: int = 1) -> Image:
         (lambda records: rules.check_name(records, "web02"), "name"),
         (lambda records: rules.check_name(records, ""), "name"),
         (lambda records: rules.check_name(records, "a/b"), "name"),
-        (lambda _: rules.check_space(2, 1), "volumes"),
-        (lambda _: rules.check_growth(volume(1), GIB - 1), "volumes"),
-        (lambda _: rules.check_image(image("Saving")), "imageId"),
-        (lambda _: rules.check_image(image(files=0)), "imageId"),
-        (lambda _: rules.check_image_fits(image(), GIB + 1, GIB), "volumes"),
+        (lambda _unused: rules.check_space(2, 1), "volumes"),
+        (lambda _unused: rules.check_growth(volume(1), GIB - 1), "volumes"),
+        (lambda _unused: rules.check_image(image("Saving")), "imageId"),
+        (lambda _unused: rules.check_image(image(files=0)), "imageId"),
+        (lambda _unused: rules.check_image_fits(image(), GIB + 1, GIB), "volumes"),
     ],
 )
 def test_a_wish_that_cannot_be_names_its_field_with_a_200(

@@ -76,7 +76,7 @@ def test_ending_what_does_not_run_changes_nothing(pid_file: Path) -> None:
 def test_the_end_of_a_process_is_an_event(pid_file: Path, program: subprocess.Popen[bytes]) -> None:
     async def watch() -> None:
         watching = asyncio.create_task(process.wait_ended(pid_file))
-        done, _ = await asyncio.wait([watching], timeout=0.2)
+        done, _unused = await asyncio.wait([watching], timeout=0.2)
         assert not done
         program.kill()
         await asyncio.wait_for(watching, 10)

@@ -42,7 +42,7 @@ class Relay:
     def _accept(self) -> None:
         with contextlib.suppress(OSError):  # The listener was closed.
             while True:
-                target, _ = self._listener.accept()
+                target, _unused = self._listener.accept()
                 self._carry(target)
 
     def _carry(self, target: socket.socket) -> None:

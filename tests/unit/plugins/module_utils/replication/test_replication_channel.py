@@ -44,7 +44,7 @@ def small_socketpair() -> tuple[socket.socket, socket.socket]:
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             one.setsockopt(socket.SOL_SOCKET, option, 1)
         one.connect(listener.getsockname())
-        other, _ = listener.accept()
+        other, _unused = listener.accept()
     for end in (one, other):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
         end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -111,7 +111,7 @@ def test_both_ends_may_be_sending_all_they_may_with_the_smallest_buffers(ends: E
         ends.source.send(data, noise(CHUNK))
         count = asked.result(DEADLINE)
         assert count == 62
-        for _ in range(count):
+        for _unused in range(count):
             assert isinstance(ends.source.receive(DEADLINE), m.Compare)
 
 
@@ -143,7 +143,7 @@ def test_a_wake_before_the_wait_is_not_lost(ends: Ends) -> None:
 
 def test_waking_a_closed_channel_touches_no_descriptor(ends: Ends) -> None:
     ends.target.close()
-    reused = [socket.socketpair() for _ in range(4)]  # Takes the closed channel's numbers.
+    reused = [socket.socketpair() for _unused in range(4)]  # Takes the closed channel's numbers.
     ends.target.wake()
     for one, other in reused:
         other.setblocking(False)

@@ -61,7 +61,7 @@ REACHED_BY: dict[State, m.Frame | None] = {
     State.CLOSED: m.Goodbye(),
 }
 ONE_OF_EACH: tuple[m.Frame, ...] = (
-    *{type(frame): frame for _, frame in CONVERSATION}.values(),
+    *{type(frame): frame for _unused, frame in CONVERSATION}.values(),
     m.Error("input", "", ""),
 )
 

@@ -141,7 +141,7 @@ def test_a_ledger_names_what_is_missing_until_it_is_noted() -> None:
 def test_a_work_list_hands_out_runs_without_gaps() -> None:
     most = SPAN // CHUNK
     work = WorkList([0, 1, 2, 5, 6, *range(10, 10 + most + 3)])
-    taken = [work.take() for _ in range(5)]
+    taken = [work.take() for _unused in range(5)]
     assert taken == [
         range(3),
         range(5, 7),
@@ -180,7 +180,7 @@ def test_what_does_not_shrink_is_stored_and_left_alone_for_a_while() -> None:
     compressor = Compressor(AVAILABLE)
     random = memoryview(noise(GRANULE))
     assert compressor.encode(random, BACKLOG).codec is Codec.STORED
-    tried = [compressor.encode(TEXT, BACKLOG).codec is Codec.ZLIB for _ in range(40)]
+    tried = [compressor.encode(TEXT, BACKLOG).codec is Codec.ZLIB for _unused in range(40)]
     assert not any(tried[:30])
     assert any(tried[30:])
 

@@ -83,7 +83,7 @@ def random_disks(seed: int) -> tuple[bytes, bytes]:
         kinds = (bytes(GRANULE), dice.randbytes(GRANULE), b"text" * (GRANULE // 4))
         return dice.choice(kinds)
 
-    old = [granule() for _ in range(dice.randrange(1, 100))]
+    old = [granule() for _unused in range(dice.randrange(1, 100))]
     new = [granule() if dice.random() < 0.3 else kept for kept in old]
     cut = dice.choice((0, 1, 512, 4096, GRANULE - 1))
     end = len(old) * GRANULE - cut
@@ -207,7 +207,7 @@ def test_a_source_of_another_size_than_planned_is_refused(rig: Rig) -> None:
 
 def test_a_disk_that_the_run_does_not_export_is_refused(rig: Rig) -> None:
     source = rig.source(MemoryDisk(noise(CHUNK)))
-    targets = [MemoryDisk(bytes(CHUNK)) for _ in range(2)]
+    targets = [MemoryDisk(bytes(CHUNK)) for _unused in range(2)]
     with pytest.raises(InputError, match="source says: The run has no disk 'sdb'; it has sda"):
         rig.sync(source, *targets, sizes=(CHUNK, CHUNK))
 

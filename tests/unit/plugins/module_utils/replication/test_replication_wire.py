@@ -35,7 +35,7 @@ ERRORS = (
 )
 FRAMES: dict[str, m.Frame] = {
     f"{type(frame).__name__} {number}": frame
-    for number, frame in enumerate([frame for _, frame in CONVERSATION] + list(ERRORS))
+    for number, frame in enumerate([frame for _unused, frame in CONVERSATION] + list(ERRORS))
 }
 
 
@@ -144,7 +144,7 @@ BROKEN_BODIES = {
 )
 def test_what_makes_no_sense_is_refused(number: int, body: bytes, match: str) -> None:
     def unpack() -> m.Frame:
-        layout, _ = wire.unpack_header(wire.HEADER.pack(number, len(body)))
+        layout, _unused = wire.unpack_header(wire.HEADER.pack(number, len(body)))
         return wire.unpack_body(layout, body)
 
     with pytest.raises(RemoteProtocolError, match=match):
@@ -153,7 +153,7 @@ def test_what_makes_no_sense_is_refused(number: int, body: bytes, match: str) ->
 
 def test_another_version_is_refused_with_both_versions_named() -> None:
     body = struct.pack("!5sH", b"FERRY", 7) + b"whatever version 7 says here"
-    layout, _ = wire.unpack_header(wire.HEADER.pack(1, len(body)))
+    layout, _unused = wire.unpack_header(wire.HEADER.pack(1, len(body)))
     with pytest.raises(VersionError, match=r"version 1 .* version 7"):
         wire.unpack_body(layout, body)
 
@@ -163,13 +163,13 @@ def test_offers_of_a_later_release_are_left_out() -> None:
     first_offer = wire.HEADER.size + 5 + 2 + 11
     data[first_offer] = 200  # A digest that this release does not know,
     data[-1] = 201  # and a codec.
-    layout, _ = wire.unpack_header(data[: wire.HEADER.size])
+    layout, _unused = wire.unpack_header(data[: wire.HEADER.size])
     hello = wire.unpack_body(layout, bytes(data[wire.HEADER.size :]))
     assert hello == OFFER._replace(digests=OFFER.digests[1:], codecs=OFFER.codecs[:1])
 
 
 def test_an_error_of_a_later_kind_counts_as_permanent() -> None:
-    layout, _ = wire.unpack_header(wire.HEADER.pack(16, 5))
+    layout, _unused = wire.unpack_header(wire.HEADER.pack(16, 5))
     assert wire.unpack_body(layout, struct.pack("!BHH", 9, 0, 0)) == m.Error("permanent", "", "")
 
 
@@ -188,7 +188,7 @@ def test_we_ourselves_keep_to_the_bounds() -> None:
 @given(st.integers(0, 255), st.binary(max_size=300))
 def test_no_body_makes_anything_but_a_frame_or_a_protocol_error(number: int, body: bytes) -> None:
     try:
-        layout, _ = wire.unpack_header(wire.HEADER.pack(number, len(body)))
+        layout, _unused = wire.unpack_header(wire.HEADER.pack(number, len(body)))
         frame = wire.unpack_body(layout, body)
     except (RemoteProtocolError, VersionError):
         return
