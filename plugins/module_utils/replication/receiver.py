@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 PROGRESS = "progress.json"
 RESULT = "result.json"
 LOG = "receiver.log"
+# The run's identity, put there by `ferry-identity`.
+KEY = "key.pem"
 
 # Progress is written this often, in seconds: what follows it looks no more often.
 PROGRESS_INTERVAL = 1.0
@@ -195,7 +197,10 @@ def start_detached(plan: SyncPlan) -> int:
 
 
 def receiver_main(plan: SyncPlan) -> int:
-    """Run the plan as a process of its own: signals end it cleanly. Returns the exit code."""
+    """Run the plan as a process of its own: signals end it cleanly. Returns the exit code.
+
+    The run's private key is gone when it ends: a key lives as long as its run.
+    """
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
@@ -207,6 +212,9 @@ def receiver_main(plan: SyncPlan) -> int:
         run_sync(plan, stop=stop)
     except FerryError:
         return 1  # It is in the log and in the result.
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(plan.directory, KEY))
     return 0
 
 
@@ -221,7 +229,7 @@ def stop(directory: str) -> bool:
 
 
 def _tls_end(plan: SyncPlan) -> TlsEnd:
-    own = [_read(os.path.join(plan.directory, name)) for name in ("cert.pem", "key.pem")]
+    own = [_read(os.path.join(plan.directory, name)) for name in ("cert.pem", KEY)]
     return target_end(plan.run, Identity(own[0], own[1], plan.peer_certificate))
 
 

@@ -141,7 +141,11 @@ class Rig:
         self.connect: Connect | None = None
         self.stop = threading.Event()
         (directory / "cert.pem").write_text(target_papers.certificate)
-        (directory / "key.pem").write_text(target_papers.key)
+        self.put_key()
+
+    def put_key(self) -> None:
+        """The receiver's key is in its directory: there for one run, then gone."""
+        (self.directory / "key.pem").write_text(self.target_papers.key)
 
     def source(self, *disks: MemoryDisk, **options: Any) -> Source:
         """Return a source of these disks, named sda, sdb and so on."""

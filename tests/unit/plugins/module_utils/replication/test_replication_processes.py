@@ -160,6 +160,8 @@ def test_a_server_crosses_between_two_processes(
 
     changed = patched(content, (CHUNK, b"changed"))
     sender.disk.write_bytes(changed)
+    assert not (rig.directory / "key.pem").exists()
+    rig.put_key()
     receiver.start_detached(plan(rig, started["port"], target, len(content)))
     result = wait_for_end(rig.directory)
     assert target.read_bytes() == changed + bytes(CHUNK)
