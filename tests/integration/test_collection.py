@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What users install: the built collection, with nothing beside what it needs at run time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+PROGRAMS = Path(sys.executable).parent
+# What a collection may need at run time (Ansible's requirements for collections); the rest may go.
+RUNTIME = {"meta", "plugins", "roles", "playbooks", "MANIFEST.json", "FILES.json"}
+PLAYBOOKS = ("initial_os", "delta_os", "build_worker_image", "audit_leftovers")
+
+
+def run(*command: str, cwd: Path, collections: str = "") -> str:
+    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": collections} if collections else None
+    done = subprocess.run(
+        [str(PROGRAMS / command[0]), *command[1:]],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of collections with only the run-time part of Ferry in it."""
+    place = tmp_path_factory.mktemp("collections")
+    run("ansible-galaxy", "collection", "build", "--output-path", str(place), cwd=CHECKOUT)
+    (archive,) = place.glob("ferry-hvm-*.tar.gz")
+    where = ("-p", str(place), "--offline")
+    run("ansible-galaxy", "collection", "install", str(archive), *where, cwd=place)
+    root = place / "ansible_collections" / "ferry" / "hvm"
+    for entry in root.iterdir():
+        if entry.name not in RUNTIME:
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    return place
+
+
+def test_no_stray_file_is_shipped(installed: Path) -> None:
+    root = installed / "ansible_collections" / "ferry" / "hvm"
+    listed = (root / "FILES.json").read_text()
+    strays = (".venv", ".collections", ".build", ".git/", "__pycache__", ".pyc", "tests/output")
+    assert [stray for stray in strays if stray in listed] == []
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_its_playbooks_run_by_their_names(installed: Path, playbook: str) -> None:
+    shown = run(
+        *("ansible-playbook", f"ferry.hvm.{playbook}", "--syntax-check", "-i", "web01,"),
+        cwd=installed,
+        collections=str(installed),
+    )
+    assert f"playbooks/{playbook}.yml" in shown
+
+
+def test_the_playbooks_of_the_checkout_are_the_collections(installed: Path) -> None:
+    for playbook in ("initial_os", "delta_os"):
+        shown = run(
+            *(
+                "ansible-playbook",
+                str(CHECKOUT / f"{playbook}.yml"),
+                "--list-tasks",
+                "-i",
+                "web01,",
+            ),
+            cwd=installed,
+            collections=str(installed),
+        )
+        assert "ferry.hvm.replicate_source_data" in shown
