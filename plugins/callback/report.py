@@ -67,7 +67,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
         """Count the task's time, and keep where the workload failed."""
         self._count(result)
         if not ignore_errors:
-            self._workload(result)["failed_step"] = _step_of(result._task)
+            # The first one is the cause; what fails after it fails because of it.
+            self._workload(result).setdefault("failed_step", _step_of(result._task))
 
     def v2_playbook_on_stats(self, stats: Any) -> None:  # noqa: ARG002 - the callback's signature
         """Print the report, and write it where the operator asked for it."""
