@@ -28,6 +28,9 @@ from tests.integration.replication_ends import (
     started,
 )
 
+# Ferry's processes of this machine are looked at, so only one file may start some at a time.
+pytestmark = pytest.mark.xdist_group("processes of this machine")
+
 MIGRATION = "test-source-export"
 INFO: dict[str, object] = {"ferry.hvm.source_info": {}}
 

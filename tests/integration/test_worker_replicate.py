@@ -31,6 +31,9 @@ from tests.integration.replication_ends import (
     write_random,
 )
 
+# Ferry's processes of this machine are looked at, so only one file may start some at a time.
+pytestmark = pytest.mark.xdist_group("processes of this machine")
+
 MIGRATION = "test-worker-replicate"
 SIZE = 24 * MIB
 DEADLINE = 60.0
