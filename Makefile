@@ -48,10 +48,10 @@ unit: setup
 	$(VENV)/python -m pytest tests/unit -n 2 -q
 
 integration: setup
-	$(VENV)/python -m pytest tests/integration -n 2 --dist loadgroup -q
+	$(VENV)/python -m pytest tests/integration -n 2 --dist loadfile -q
 
 system: setup
-	$(VENV)/python -m pytest tests/system -n 2 --dist loadgroup -v
+	$(VENV)/python -m pytest tests/system -n 2 --dist loadfile -v
 
 build: setup
 	$(VENV)/ansible-galaxy collection build --force --output-path .build

@@ -11,19 +11,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import pytest
-
 CHECKOUT = Path(__file__).resolve().parent.parent
 for place in (CHECKOUT / ".collections", CHECKOUT):
     if str(place) not in sys.path:
         sys.path.insert(0, str(place))
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let `--dist loadgroup` keep a file together: its tests share what they set up.
-
-    Files that look at the same thing of this machine name a group of their own.
-    """
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))

@@ -101,3 +101,12 @@ def processes_of(word: str) -> list[str]:
     """Return the command lines of all living processes that hold `word` in them."""
     found = subprocess.run(["ps", "-eo", "args="], capture_output=True, text=True, check=True)
     return [line for line in found.stdout.splitlines() if word in line]
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process is still at work; one that ended may wait for its parent to notice."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(") ")[2][0] != "Z"

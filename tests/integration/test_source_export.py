@@ -23,13 +23,14 @@ from tests.integration.replication_ends import (
     PRIVATE_KEY,
     RUNS,
     absent,
+    is_alive,
     make_disk,
     processes_of,
     started,
 )
 
-# Ferry's processes of this machine are looked at, so only one file may start some at a time.
-pytestmark = pytest.mark.xdist_group("processes of this machine")
+# The other file that needs the machine for itself may be at work first.
+pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("alone")]
 
 MIGRATION = "test-source-export"
 INFO: dict[str, object] = {"ferry.hvm.source_info": {}}
@@ -149,10 +150,6 @@ def keys_in(output: str, *, pid: int) -> list[str]:
     places |= {name: read(Path(f"/proc/{pid}/{name}")) for name in ("cmdline", "environ")}
     places["output"] = output
     return [place for place, text in places.items() if PRIVATE_KEY.search(text)]
-
-
-def is_alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
 
 
 def read(path: Path) -> str:

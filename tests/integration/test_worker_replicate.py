@@ -25,14 +25,15 @@ from tests.integration.replication_ends import (
     Worker,
     absent,
     differs,
+    is_alive,
     loop_device,
     make_disk,
     started,
     write_random,
 )
 
-# Ferry's processes of this machine are looked at, so only one file may start some at a time.
-pytestmark = pytest.mark.xdist_group("processes of this machine")
+# The other file that needs the machine for itself may be at work first.
+pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("alone")]
 
 MIGRATION = "test-worker-replicate"
 SIZE = 24 * MIB
@@ -141,10 +142,6 @@ def await_event(what: str, has_happened: Callable[[], bool]) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(what)
         time.sleep(0.05)
-
-
-def is_alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
 
 
 def is_asked_to_end(pid: int) -> bool:

@@ -22,7 +22,7 @@ wait "$sanity" || { cat .build/sanity.log; exit 1; }
 trap - EXIT
 tail -n 3 .build/sanity.log
 say "integration tests against the lab's appliance"
-.venv/bin/python -m pytest tests/integration -n 2 --dist loadgroup -q
+.venv/bin/python -m pytest tests/integration -n 2 --dist loadfile -q
 say "system tests: real boots under emulation"
-.venv/bin/python -m pytest tests/system -n 2 --dist loadgroup -v
+.venv/bin/python -m pytest tests/system -n 2 --dist loadfile -v
 say "all green"
