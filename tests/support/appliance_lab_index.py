@@ -25,6 +25,9 @@ def free_index() -> Iterator[int]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue
-            yield index
+            try:
+                yield index
+            finally:
+                fcntl.flock(lock, fcntl.LOCK_UN)
             return
     raise AssertionError(f"all labs from {FIRST_TEST_INDEX} to {LAST_INDEX} are in use by tests")
