@@ -51,7 +51,7 @@ integration: setup
 	$(VENV)/python -m pytest tests/integration -n 2 --dist loadfile -q
 
 system: setup
-	$(VENV)/python -m pytest tests/system -n 2 --dist loadfile -v
+	$(VENV)/python -m pytest tests/system -v
 
 build: setup
 	$(VENV)/ansible-galaxy collection build --force --output-path .build

@@ -24,5 +24,5 @@ tail -n 3 .build/sanity.log
 say "integration tests against the lab's appliance"
 .venv/bin/python -m pytest tests/integration -n 2 --dist loadfile -q
 say "system tests: real boots under emulation"
-.venv/bin/python -m pytest tests/system -n 2 --dist loadfile -v
+.venv/bin/python -m pytest tests/system -v
 say "all green"
