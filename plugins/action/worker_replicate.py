@@ -12,6 +12,7 @@ import sys
 import time
 from typing import Any, Dict, Mapping
 
+from ansible.errors import AnsibleConnectionFailure
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
@@ -23,7 +24,7 @@ from ansible_collections.ferry.hvm.plugins.plugin_utils.progress import (
     summarize,
 )
 from ansible_collections.ferry.hvm.plugins.plugin_utils.receiver_watch import Receiver, Watch
-from ansible_collections.ferry.hvm.plugins.plugin_utils.shell import ActionShell
+from ansible_collections.ferry.hvm.plugins.plugin_utils.shell import ActionShell, UnreachableError
 from ansible_collections.ferry.hvm.plugins.plugin_utils.task import failed
 
 # Ansible imports this file in its main process, before the worker process without a terminal is
@@ -53,7 +54,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible publishes no ty
         """Start the receiver, or find it, and follow it to its end."""
         super().run(tmp, task_vars)
         variables = task_vars or {}
-        started: Dict[str, Any] = self._execute_module(task_vars=variables)
+        try:
+            started: Dict[str, Any] = self._execute_module(task_vars=variables)
+        except AnsibleConnectionFailure as error:
+            # Not "unreachable": Ansible would skip the clean-up that follows a failure.
+            return failed(UnreachableError(str(error)))
         replication = started.get("replication", {})
         reporter = _reporter(replication.get("migration_id", ""), variables)
         wait = boolean(self._task.args.get("wait", True))
