@@ -175,6 +175,7 @@ def fall_silent(world: World, source: str) -> None:
 def test_bad_input_is_refused_before_anything_changes(
     world: World, extra: str, expected: list[str]
 ) -> None:
+    world.power_off("web01")
     before = world.state()
     run = world.play("delta_os", "web01", "-e", extra)
     assert run.returncode != 0
