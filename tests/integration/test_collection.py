@@ -19,12 +19,17 @@ RUNTIME = {"meta", "plugins", "roles", "playbooks", "MANIFEST.json", "FILES.json
 PLAYBOOKS = ("initial_os", "delta_os", "build_worker_image", "audit_leftovers")
 
 
-def run(*command: str, cwd: Path, collections: str = "") -> str:
-    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": collections} if collections else None
+def run(*command: str, cwd: Path, collections: Path) -> str:
+    """Run one of Ansible's programs as a user does who has these collections and no others.
+
+    `make` names the checkout's configuration, whose collections are the checkout: with it in force
+    ansible-galaxy finds Ferry installed already, and the playbooks that run are not the installed ones.
+    """
+    environment = {name: value for name, value in os.environ.items() if name != "ANSIBLE_CONFIG"}
     done = subprocess.run(
         [str(PROGRAMS / command[0]), *command[1:]],
         cwd=cwd,
-        env=environment,
+        env={**environment, "ANSIBLE_COLLECTIONS_PATH": str(collections)},
         capture_output=True,
         text=True,
         check=False,
@@ -37,10 +42,12 @@ def run(*command: str, cwd: Path, collections: str = "") -> str:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of collections with only the run-time part of Ferry in it."""
     place = tmp_path_factory.mktemp("collections")
-    run("ansible-galaxy", "collection", "build", "--output-path", str(place), cwd=CHECKOUT)
+    build = ("ansible-galaxy", "collection", "build", "--output-path", str(place))
+    run(*build, cwd=CHECKOUT, collections=place)
     (archive,) = place.glob("ferry-hvm-*.tar.gz")
     where = ("-p", str(place), "--offline")
-    run("ansible-galaxy", "collection", "install", str(archive), *where, cwd=place)
+    install = ("ansible-galaxy", "collection", "install", str(archive), *where)
+    run(*install, cwd=place, collections=place)
     root = place / "ansible_collections" / "ferry" / "hvm"
     for entry in root.iterdir():
         if entry.name not in RUNTIME:
@@ -60,7 +67,7 @@ def test_its_playbooks_run_by_their_names(installed: Path, playbook: str) -> Non
     shown = run(
         *("ansible-playbook", f"ferry.hvm.{playbook}", "--syntax-check", "-i", "web01,"),
         cwd=installed,
-        collections=str(installed),
+        collections=installed,
     )
     assert f"playbooks/{playbook}.yml" in shown
 
@@ -76,6 +83,6 @@ def test_the_playbooks_of_the_checkout_are_the_collections(installed: Path) -> N
                 "web01,",
             ),
             cwd=installed,
-            collections=str(installed),
+            collections=installed,
         )
         assert "ferry.hvm.replicate_source_data" in shown
