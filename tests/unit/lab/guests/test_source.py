@@ -134,8 +134,13 @@ def test_a_running_server_is_not_taken_from_its_machine(lab: LabSettings) -> Non
     server = ensure_source(lab, "web01")
     write_operator_key(lab, "ssh-ed25519 AAAAanother\n")
     pid_file = str(server.directory / "pid")
-    # A machine is known by its pid file's path among the words that started it (lab/process.py).
-    with subprocess.Popen(["sh", "-c", "read line", pid_file], stdin=subprocess.PIPE) as machine:
+    # A machine is known by its pid file's path among the words that started it (lab/process.py). Its own
+    # line is awaited: /proc shows the words of a new process a moment after Popen has returned.
+    command = ["sh", "-c", "echo started; read line", pid_file]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as machine:
+        assert machine.stdout is not None
+        assert machine.stdout.readline() == b"started\n"
         Path(pid_file).write_text(str(machine.pid))
         with pytest.raises(LabError, match=r"web01 .* runs.*lab down"):
             ensure_source(lab, "web01")
