@@ -60,6 +60,10 @@ options:
     description: Whether the guest network has no way to the source's network.
     type: bool
     default: false
+  migration_network:
+    description: Network that the worker is started on; it reaches the source, so the clone must not be booted there.
+    type: str
+    default: ""
   only_disks:
     description: Names of the source's disks to carry. Empty, all fixed disks.
     type: list
@@ -88,6 +92,7 @@ EXAMPLES = r"""
     ssh_key_file: /srv/ferry/id_ed25519
     guest_network: isolated
     guest_network_is_isolated: true
+    migration_network: migration
   delegate_to: localhost
 """
 
@@ -127,6 +132,7 @@ SPEC = ArgumentSpec(
         "ssh_key_file": {"type": "path", "required": True, "no_log": False},
         "guest_network": {"type": "str", "required": True},
         "guest_network_is_isolated": {"type": "bool", "default": False},
+        "migration_network": {"type": "str", "default": ""},
         "only_disks": {"type": "list", "elements": "str", "default": []},
         "disk_map": {"type": "dict", "default": {}},
         "accepted_warnings": {"type": "list", "elements": "str", "default": []},
@@ -148,6 +154,7 @@ def work(params: Mapping[str, Any], _check_mode: bool) -> Outcome:
             ssh_key=params["ssh_key_file"],
             guest_network=params["guest_network"],
             guest_network_is_isolated=params["guest_network_is_isolated"],
+            migration_network=params["migration_network"],
             only_disks=params["only_disks"],
             disk_map=params["disk_map"],
             may_create=params["may_create"],

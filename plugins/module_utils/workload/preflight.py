@@ -55,6 +55,7 @@ class Observed:
     ssh_key: str
     guest_network: str
     guest_network_is_isolated: bool
+    migration_network: str = ""
     only_disks: Sequence[str] = ()
     disk_map: Mapping[str, str] = field(default_factory=dict)
     may_create: bool = False
@@ -195,6 +196,16 @@ def _controller_has_its_files(observed: Observed) -> Iterator[Finding]:
 
 
 def _clone_is_kept_apart(observed: Observed) -> Iterator[Finding]:
+    """The migration network reaches the source, so it cannot be without a way to it."""
+    if observed.guest_network_is_isolated and observed.guest_network == observed.migration_network:
+        yield Finding(
+            "guest_network_reaches_source",
+            ERROR,
+            observed.guest_network,
+            f"Network {observed.guest_network} is named as isolated, but it is also the migration "
+            "network, which reaches the source: the clone would meet its source there.",
+            "Name another network as ferry_guest_network.",
+        )
     if not observed.guest_network_is_isolated:
         yield Finding(
             "clone_stays_off",

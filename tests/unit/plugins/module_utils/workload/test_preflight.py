@@ -42,6 +42,7 @@ def ready(tmp_path: Path) -> preflight.Observed:
         ssh_key=str(tmp_path / "key"),
         guest_network="isolated",
         guest_network_is_isolated=True,
+        migration_network="migration",
     )
 
 
@@ -120,6 +121,15 @@ def test_a_warning_stops_until_its_code_is_accepted() -> None:
     with pytest.raises(InputError, match=r"\[odd\]"):
         preflight.refuse(findings, accepted=["other"])
     preflight.refuse(findings, accepted=["odd"])
+
+
+def test_a_clone_is_not_booted_on_the_network_that_reaches_its_source(
+    ready: preflight.Observed,
+) -> None:
+    beside = replace(ready, guest_network="migration")
+    assert codes(beside, preflight.ERROR) == ["guest_network_reaches_source"]
+    off = replace(beside, guest_network_is_isolated=False)
+    assert codes(off, preflight.ERROR) == []
 
 
 def test_a_network_not_named_isolated_is_only_noted(ready: preflight.Observed) -> None:
