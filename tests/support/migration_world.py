@@ -135,14 +135,14 @@ class World:
         self.api.await_gone(f"/api/instances/{number}")
 
     @contextmanager
-    def datastore_capacity(self, size: int) -> Iterator[None]:
-        """The datastore holds `size` bytes in all, until the block ends."""
-        before = self.api.get("/lab/config")["capacity"]
-        assert self.api.put("/lab/config", {"capacity": size}).is_success
+    def behaviour(self, name: str, value: float) -> Iterator[None]:
+        """The appliance behaves otherwise (lab/appliance/settings.py), until the block ends."""
+        before = self.api.get("/lab/config")[name]
+        assert self.api.put("/lab/config", {name: value}).is_success
         try:
             yield
         finally:
-            assert self.api.put("/lab/config", {"capacity": before}).is_success
+            assert self.api.put("/lab/config", {name: before}).is_success
 
     @staticmethod
     def sent(report: Mapping[str, Any], name: str) -> int:
