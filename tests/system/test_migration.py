@@ -181,7 +181,7 @@ def fall_silent(world: World, source: str) -> None:
         ),
         pytest.param(
             '{"ferry_source_disks": ["sdz"], "ferry_guest_network": "migration"}',
-            ["sdz", "sda", "the clone would meet its source there"],
+            ["sdz", "sda", "guest_network_reaches_source"],
             id="a disk that the source has not, and a clone beside its source",
         ),
         pytest.param(
