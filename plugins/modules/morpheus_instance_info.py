@@ -27,6 +27,11 @@ options:
     description:
       - Only instances that carry all of these tags with these values.
     type: dict
+  settled:
+    description:
+      - Whether to wait, for at most O(wait_timeout) seconds, until the appliance works on none of the instances.
+    type: bool
+    default: false
 seealso:
   - module: ferry.hvm.morpheus_instance
 """
@@ -105,7 +110,13 @@ from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus import (
 )
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.run import ArgumentSpec, run_module
 
-SPEC = ArgumentSpec(options={"name": {"type": "str"}, "tags": {"type": "dict"}})
+SPEC = ArgumentSpec(
+    options={
+        "name": {"type": "str"},
+        "tags": {"type": "dict"},
+        "settled": {"type": "bool", "default": False},
+    }
+)
 
 
 def main() -> None:

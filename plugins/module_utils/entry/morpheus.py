@@ -115,11 +115,12 @@ def work_volume(params: Params, check_mode: bool) -> Outcome:
     called = volume_work.VolumeCalled(params["id"], params["name"] or "")
     is_leaving = params["state"] == "detached"
     observe = volume_work.observe_attached if is_leaving else volume_work.observe
-    seen = observe(client, called, params["instance"] or "")
+    seen = observe(client, called, params["instance"] or "", waiter)
     plan = _volume_plan(params, seen)
     if seen.volume is not None and plan.is_change and not check_mode:
         volume_work.apply(client, plan, waiter)
-        seen = volume_work.observe(client, volume_work.VolumeCalled(seen.volume.id))
+        called = volume_work.VolumeCalled(seen.volume.id)
+        seen = volume_work.observe(client, called, "", waiter)
     return Outcome(plan.is_change, {"volume": seen.as_result()}, plan.diff())
 
 
@@ -151,13 +152,15 @@ def work_image_info(params: Params, _check_mode: bool) -> Outcome:
 
 def work_instance_info(params: Params, _check_mode: bool) -> Outcome:
     """Return the instances of a name, with certain tags, or all."""
-    client = open_client(params)
+    client, waiter = open_client(params), open_waiter(params)
     wanted = _tags(params).items()
     found = [
         machines.with_server(client, each)
         for each in instances.list_instances(client, name=params["name"] or "")
         if wanted <= each.tags.items()
     ]
+    if params["settled"]:
+        found = [machines.settle(client, each, waiter) for each in found]
     return Outcome(False, {"instances": [each.as_result() for each in found]})
 
 

@@ -125,9 +125,9 @@ def plan_started(machine: Machine) -> InstancePlan:
 
 
 def plan_stopped(machine: Machine) -> InstancePlan:
-    """Plan for the instance to be off."""
+    """Plan for the instance to be off. Of one that failed and does not run nothing is asked."""
     _refuse_leaving(machine)
-    return _power_plan(machine, () if machine.is_off else (Stop(machine),), "off")
+    return _power_plan(machine, () if machine.is_still else (Stop(machine),), "off")
 
 
 def plan_absent(machine: Optional[Machine], *, preserve_volumes: bool, force: bool) -> InstancePlan:

@@ -44,9 +44,13 @@ class Machine:
         return self.instance.status in instances.STOPPED and self.power_state == "off"
 
     @property
-    def is_wreck(self) -> bool:
-        """Whether it failed and nothing of it runs: good for nothing but being taken apart."""
-        return self.instance.status in instances.FAILED and self.power_state == "off"
+    def is_still(self) -> bool:
+        """Whether nothing of it runs: it is off, or it failed and has no power.
+
+        One that failed is asked for nothing, but its volumes may be taken and put back.
+        """
+        is_wreck = self.instance.status in instances.FAILED and self.power_state == "off"
+        return self.is_off or is_wreck
 
     @property
     def is_on(self) -> bool:

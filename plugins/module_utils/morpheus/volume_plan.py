@@ -90,7 +90,7 @@ def plan_attached(seen: VolumeSeen, place: Place) -> VolumePlan:
             f"The {volume} is attached to {seen.holder}, not to {machine}.",
             hint="Detach it there first.",
         )
-    _need(machine.is_off, machine, volume, "attached")
+    _need(machine.is_still, machine, volume, "attached")
     if place.is_root:
         _refuse_second_root(machine, volume)
     present = held.unit if held is not None else None
@@ -117,7 +117,7 @@ def plan_detached(seen: VolumeSeen) -> VolumePlan:
     )
     if volume is None or holder is None or is_elsewhere:
         return Plan((), _state(seen), _state(seen))
-    _need(holder.is_off or holder.is_wreck, holder, volume, "detached")
+    _need(holder.is_still, holder, volume, "detached")
     return Plan((Detach(holder, _need_server(holder), volume),), _state(seen), _nowhere())
 
 

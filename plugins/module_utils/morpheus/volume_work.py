@@ -28,22 +28,25 @@ class VolumeCalled:
         return f'"{self.name}"' if self.id is None else f"with id {self.id}"
 
 
-def observe(client: MorpheusClient, called: VolumeCalled, instance_name: str = "") -> VolumeSeen:
+def observe(
+    client: MorpheusClient, called: VolumeCalled, instance_name: str, waiter: Waiter
+) -> VolumeSeen:
     """Return the volume, who has it, and the named machine ("" for none).
 
-    Raises `AmbiguousNameError` for a name that several have and the machine has not exactly once.
+    What the appliance works on is waited for: a killed run may have left it at work. Raises
+    `AmbiguousNameError` for a name that several have and the machine has not exactly once.
     """
-    return _observe(client, called, instance_name, may_be_missing=False)
+    return _observe(client, called, instance_name, waiter, may_be_missing=False)
 
 
 def observe_attached(
-    client: MorpheusClient, called: VolumeCalled, instance_name: str
+    client: MorpheusClient, called: VolumeCalled, instance_name: str, waiter: Waiter
 ) -> VolumeSeen:
-    """Return the volume of that name on the named machine.
+    """Return the volume of that name on the named machine, which is waited for as by `observe`.
 
     Without one there, a name that several others have is nobody's: no volume is returned.
     """
-    return _observe(client, called, instance_name, may_be_missing=bool(instance_name))
+    return _observe(client, called, instance_name, waiter, may_be_missing=bool(instance_name))
 
 
 def find_holder(
@@ -74,11 +77,21 @@ def apply(client: MorpheusClient, plan: VolumePlan, waiter: Waiter) -> None:
 
 
 def _observe(
-    client: MorpheusClient, called: VolumeCalled, instance_name: str, *, may_be_missing: bool
+    client: MorpheusClient,
+    called: VolumeCalled,
+    instance_name: str,
+    waiter: Waiter,
+    *,
+    may_be_missing: bool,
 ) -> VolumeSeen:
-    machine = machines.get_machine(client, instance_name) if instance_name else None
+    machine = None
+    if instance_name:
+        # First of all: a machine that is being made gets its volumes only while we wait.
+        machine = machines.settle(client, machines.get_machine(client, instance_name), waiter)
     volume = _find(client, called, machine, may_be_missing=may_be_missing)
     holder = find_holder(client, volume, machine) if volume else None
+    if holder is not None:
+        holder = machines.settle(client, holder, waiter)
     return VolumeSeen(volume=volume, holder=holder, machine=machine, called=str(called))
 
 

@@ -124,7 +124,13 @@ def test_start_is_planned_unless_both_views_say_running(
 
 @pytest.mark.parametrize(
     ("status", "power", "expected"),
-    [("stopped", "off", []), ("running", "on", [Stop]), ("stopped", "on", [Stop])],
+    [
+        ("stopped", "off", []),
+        ("running", "on", [Stop]),
+        ("stopped", "on", [Stop]),
+        ("failed", "off", []),
+        ("failed", "on", [Stop]),
+    ],
 )
 def test_stop_is_planned_unless_both_views_say_off(
     status: str, power: str, expected: list[type]

@@ -98,11 +98,16 @@ def test_machine_that_is_not_wholly_off_is_not_touched(status: str, power: str) 
         plan_detached(data_of(target))
 
 
-def test_failed_machine_gives_volumes_up_and_gets_none() -> None:
+def test_failed_machine_without_power_gives_volumes_up_and_takes_them_back() -> None:
     wreck = machine(status="failed", volumes=[DATA])
     assert [type(step) for step in plan_detached(data_of(wreck)).steps] == [Detach]
+    assert [type(step) for step in plan_attached(free(wreck), AS_ROOT).steps] == [Attach]
+
+
+def test_failed_machine_that_runs_is_not_touched() -> None:
+    wreck = machine(status="failed", power="on", volumes=[DATA])
     with pytest.raises(NotAllowedNowError, match="is not off"):
-        plan_attached(free(wreck), AS_ROOT)
+        plan_detached(data_of(wreck))
 
 
 def test_volume_of_another_machine_is_not_taken_from_it() -> None:
