@@ -39,6 +39,11 @@ options:
     description: Source disk name to target volume name.
     type: dict
     default: {}
+  only:
+    description: Names of the disks to carry. Left out or empty, all fixed disks.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -66,11 +71,13 @@ def pair_disks(
     *,
     worker: str,
     disk_map: Mapping[str, str] | None = None,
+    only: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Return the pairs as `target_disks` of `worker_replicate`."""
     volumes = pairing.guest_volumes(instance, worker=worker)
     try:
-        pairs = pairing.pair_disks(disks, volumes, disk_map or {})
+        carried = pairing.fixed_disks(disks, only)
+        pairs = pairing.pair_disks(carried, volumes, disk_map or {})
     except InputError as error:
         raise AnsibleFilterError(str(error)) from error
     return [pair.as_target_disk() for pair in pairs]

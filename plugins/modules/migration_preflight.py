@@ -63,7 +63,23 @@ options:
   migration_network:
     description: Network that the worker is started on; it reaches the source, so the clone must not be booted there.
     type: str
-    default: ""
+    required: true
+  placement:
+    description: The cluster or resource pool that instances are created on. Empty, none is given.
+    type: str
+    required: true
+  detached:
+    description: >-
+      Volumes of the guest that no instance holds, as M(ferry.hvm.morpheus_volume_info) returns them; a run that
+      was killed while it moved them leaves one.
+    type: list
+    elements: dict
+    default: []
+  alike:
+    description: Other workloads of the same run that share the migration id or the target instance.
+    type: list
+    elements: str
+    default: []
   only_disks:
     description: Names of the source's disks to carry. Empty, all fixed disks.
     type: list
@@ -93,6 +109,7 @@ EXAMPLES = r"""
     guest_network: isolated
     guest_network_is_isolated: true
     migration_network: migration
+    placement: cluster1
   delegate_to: localhost
 """
 
@@ -132,7 +149,10 @@ SPEC = ArgumentSpec(
         "ssh_key_file": {"type": "path", "required": True, "no_log": False},
         "guest_network": {"type": "str", "required": True},
         "guest_network_is_isolated": {"type": "bool", "default": False},
-        "migration_network": {"type": "str", "default": ""},
+        "migration_network": {"type": "str", "required": True},
+        "placement": {"type": "str", "required": True},
+        "detached": {"type": "list", "elements": "dict", "default": []},
+        "alike": {"type": "list", "elements": "str", "default": []},
         "only_disks": {"type": "list", "elements": "str", "default": []},
         "disk_map": {"type": "dict", "default": {}},
         "accepted_warnings": {"type": "list", "elements": "str", "default": []},
@@ -155,6 +175,9 @@ def work(params: Mapping[str, Any], _check_mode: bool) -> Outcome:
             guest_network=params["guest_network"],
             guest_network_is_isolated=params["guest_network_is_isolated"],
             migration_network=params["migration_network"],
+            placement=params["placement"],
+            detached=params["detached"],
+            alike=params["alike"],
             only_disks=params["only_disks"],
             disk_map=params["disk_map"],
             may_create=params["may_create"],

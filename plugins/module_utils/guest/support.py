@@ -4,22 +4,19 @@
 
 from __future__ import annotations
 
+from ..model import PREPARED_ROOTS, describe_prepared_releases, is_prepared_release
 from .facts import GuestFacts
 from .inspection import GRUB_MENU
 from .rules import Finding, Note, Options, Results
-
-# Debian releases whose tools were tried or are the same in what is used of them.
-_VERSIONS = ("11", "12", "13")
-_ROOT_KINDS = ("ext2", "ext3", "ext4", "xfs")
 
 
 def check(facts: GuestFacts, _options: Options) -> Results:
     """Yield a finding for each trait of the guest that no rule can make right."""
     yield from _distribution(facts)
     yield from _boot_loader(facts)
-    if facts.root.kind not in _ROOT_KINDS:
+    if facts.root.kind not in PREPARED_ROOTS:
         yield Finding(
-            f"Its root is {facts.root.kind}; prepared are guests on {', '.join(_ROOT_KINDS)}."
+            f"Its root is {facts.root.kind}; prepared are guests on {', '.join(PREPARED_ROOTS)}."
         )
     if "initramfs-tools" not in facts.packages:
         yield Finding(
@@ -34,9 +31,9 @@ def check(facts: GuestFacts, _options: Options) -> Results:
 
 def _distribution(facts: GuestFacts) -> Results:
     found = facts.distribution
-    if found.identity != "debian" or found.version not in _VERSIONS:
+    if not is_prepared_release(found.identity, found.version):
         yield Finding(
-            f"It runs {found.title or 'an unknown system'}; handled are Debian {', '.join(_VERSIONS)}."
+            f"It runs {found.title or 'an unknown system'}; handled are {describe_prepared_releases()}."
             " Upgrade the source, or add virtio drivers and stable device names on it by hand"
             " and leave out the preparation."
         )

@@ -65,13 +65,18 @@ def fixed_disks(disks: Sequence[Disk], only: Sequence[str] = ()) -> list[Disk]:
     return [by_name[name] for name in sorted(wanted)]
 
 
-def guest_volumes(instance: Mapping[str, Any], *, worker: str) -> list[Volume]:
+def guest_volumes(
+    instance: Mapping[str, Any], *, worker: str, detached: Sequence[Volume] = ()
+) -> list[Volume]:
     """Return the guest's own volumes, its root first, then by unit number; never the worker's.
 
-    While the worker runs, its volume is the root and a tag names the guest's own.
+    While the worker runs, its volume is the root and a tag names the guest's own. `detached` are
+    volumes that no instance holds: the one that the tag names is the guest's as well.
     """
     root_id = int(instance.get("tags", {}).get("ferry_guest_root") or 0)
     volumes = [volume for volume in instance["volumes"] if volume["name"] != worker]
+    held = {volume["id"] for volume in volumes}
+    volumes += [each for each in detached if each["id"] == root_id and root_id not in held]
 
     def place(volume: Volume) -> tuple[bool, int, int]:
         is_root = volume["root"] or volume["id"] == root_id
@@ -105,16 +110,29 @@ def pair_disks(
 
 
 def volumes_for_disks(disks: Sequence[Disk], *, datastore: str) -> list[dict[str, Any]]:
-    """Return the volumes of a new target: one per disk and named after it, rounded up to whole GiB."""
+    """Return the volumes of a new target: one per disk and named after it, rounded up to whole GiB.
+
+    The first is the root volume, from which the target boots: that of the disk with /boot, else with /,
+    else of the first disk.
+    """
+    boot = _boot_disk(disks)
     return [
         {
             "name": disk["name"],
             "size": -(-int(disk["size"]) // GIB) * GIB,
-            "root": number == 0,
+            "root": disk["name"] == boot,
             "datastore": datastore,
         }
-        for number, disk in enumerate(disks)
+        for disk in sorted(disks, key=lambda disk: disk["name"] != boot)
     ]
+
+
+def _boot_disk(disks: Sequence[Disk]) -> str:
+    for mount_point in ("/boot", "/"):
+        for disk in disks:
+            if mount_point in disk.get("mounted", ()):
+                return str(disk["name"])
+    return str(disks[0]["name"])
 
 
 def _by_order(disks: Sequence[Disk], volumes: Sequence[Volume]) -> dict[str, str]:

@@ -14,14 +14,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Callable, Iterator, Mapping, Sequence
 
 from ..errors import InputError
+from ..model import PREPARED_ROOTS, describe_prepared_releases, is_prepared_release
 from .pairing import fixed_disks, guest_volumes, pair_disks
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 
-# What `worker_prepare` can prepare so far (guest/: the Debian family).
-PREPARED_FAMILIES = ("debian",)
+# A root on one of these is put together from parts, which the preparation cannot yet (guest/).
+_COMPOSED = ("/dev/mapper/", "/dev/dm-", "/dev/md")
 
-# Statuses in which an instance is being worked on by somebody else (plugin-core, Instance.Status).
+# Statuses in which an instance is at rest (plugin-core, Instance.Status).
 SETTLED_STATUSES = ("running", "stopped", "suspended", "warning", "unknown")
 
 
@@ -42,8 +43,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Observed:
-    """What preflight judges. `source` is what `source_info` returned, `instance` what
-    `morpheus_instance_info` did, None where the target does not exist yet."""
+    """What preflight judges.
+
+    `source` is what `source_info` returned, `instance` what `morpheus_instance_info` did, None where
+    the target does not exist yet. `detached` are volumes of the guest that no instance holds, left by a
+    run that was killed while it moved them. `placement` is the cluster or pool for what is created.
+    `alike` are workloads of the same run that would work on the same objects.
+    """
 
     workload: str
     migration: str
@@ -55,7 +61,10 @@ class Observed:
     ssh_key: str
     guest_network: str
     guest_network_is_isolated: bool
-    migration_network: str = ""
+    migration_network: str
+    placement: str
+    detached: Sequence[Mapping[str, Any]] = ()
+    alike: Sequence[str] = ()
     only_disks: Sequence[str] = ()
     disk_map: Mapping[str, str] = field(default_factory=dict)
     may_create: bool = False
@@ -123,14 +132,13 @@ def _data_port_is_free(observed: Observed) -> Iterator[Finding]:
 
 def _guest_can_be_prepared(observed: Observed) -> Iterator[Finding]:
     release = observed.source["os"]
-    family = {release["id"], *release["like"]}
-    if not family & set(PREPARED_FAMILIES):
+    if not is_prepared_release(release["id"], release["version"]):
         yield Finding(
             "guest_not_supported",
             ERROR,
             observed.workload,
             f"The guest is {release['name'] or release['id'] or 'unknown'}, which cannot be prepared yet.",
-            f"So far these families can: {', '.join(PREPARED_FAMILIES)}.",
+            f"So far these can: {describe_prepared_releases()}.",
         )
     if observed.source["firmware"] != "bios":
         yield Finding(
@@ -141,11 +149,27 @@ def _guest_can_be_prepared(observed: Observed) -> Iterator[Finding]:
         )
 
 
+def _root_can_be_prepared(observed: Observed) -> Iterator[Finding]:
+    mounted = [each for each in observed.source["file_systems"] if each["mount_point"] == "/"]
+    # The last one mounted hides those before it.
+    for root in mounted[-1:]:
+        if root["type"] not in PREPARED_ROOTS or root["device"].startswith(_COMPOSED):
+            yield Finding(
+                "root_not_supported",
+                ERROR,
+                observed.workload,
+                f"The guest's root is {root['type']} on {root['device']}, which cannot be prepared yet.",
+                f"So far these can, on a plain partition: {', '.join(PREPARED_ROOTS)}.",
+            )
+
+
 def _disks_have_their_volumes(observed: Observed) -> Iterator[Finding]:
     try:
         disks = fixed_disks(observed.source["disks"], observed.only_disks)
         if observed.instance is not None:
-            volumes = guest_volumes(observed.instance, worker=observed.worker)
+            volumes = guest_volumes(
+                observed.instance, worker=observed.worker, detached=observed.detached
+            )
             pair_disks(disks, volumes, observed.disk_map)
     except InputError as error:
         yield Finding("disks_do_not_pair", ERROR, observed.workload, error.what, error.hint)
@@ -168,6 +192,52 @@ def _target_is_at_rest(observed: Observed) -> Iterator[Finding]:
             str(instance["name"]),
             f"The target instance is {instance['status']}.",
             "Wait until the appliance is done with it, or mend it there.",
+        )
+
+
+def _target_is_ours(observed: Observed) -> Iterator[Finding]:
+    """A sync overwrites its target: a wrong name must not cost another server its disks."""
+    if observed.instance is None:
+        return
+    name, owner = str(observed.instance["name"]), observed.instance["tags"].get("ferry")
+    if owner is None:
+        yield Finding(
+            "target_not_made_by_ferry",
+            WARNING,
+            name,
+            f"The target instance {name} carries no tag of a migration: Ferry did not make it, and the "
+            "sync overwrites its disks.",
+            "Correct ferry_instance, or put the code into ferry_accepted_warnings if they may be lost.",
+        )
+    elif owner != observed.migration:
+        yield Finding(
+            "target_of_another_migration",
+            ERROR,
+            name,
+            f"The target instance {name} belongs to migration {owner}, not to {observed.migration}.",
+            "Correct ferry_instance or ferry_migration_id; to take it over, remove its tag ferry.",
+        )
+
+
+def _workload_is_the_only_one(observed: Observed) -> Iterator[Finding]:
+    if observed.alike:
+        yield Finding(
+            "workloads_alike",
+            ERROR,
+            observed.workload,
+            f"It shares its migration id or its target instance with {', '.join(observed.alike)}.",
+            "Give each workload a ferry_migration_id and a ferry_instance of its own.",
+        )
+
+
+def _helpers_have_a_place(observed: Observed) -> Iterator[Finding]:
+    if not observed.placement:
+        yield Finding(
+            "placement_missing",
+            ERROR,
+            observed.workload,
+            "Neither a cluster nor a resource pool is given for the instances to be created.",
+            "Set ferry_cluster, or ferry_resource_pool.",
         )
 
 
@@ -197,15 +267,6 @@ def _controller_has_its_files(observed: Observed) -> Iterator[Finding]:
 
 def _clone_is_kept_apart(observed: Observed) -> Iterator[Finding]:
     """The migration network reaches the source, so it cannot be without a way to it."""
-    if observed.guest_network_is_isolated and observed.guest_network == observed.migration_network:
-        yield Finding(
-            "guest_network_reaches_source",
-            ERROR,
-            observed.guest_network,
-            f"Network {observed.guest_network} is named as isolated, but it is also the migration "
-            "network, which reaches the source: the clone would meet its source there.",
-            "Name another network as ferry_guest_network.",
-        )
     if not observed.guest_network_is_isolated:
         yield Finding(
             "clone_stays_off",
@@ -213,6 +274,15 @@ def _clone_is_kept_apart(observed: Observed) -> Iterator[Finding]:
             observed.guest_network,
             f"Network {observed.guest_network} was not named as isolated: the clone will not be booted.",
             "Set ferry_guest_network_is_isolated where that is true.",
+        )
+    elif observed.guest_network == observed.migration_network:
+        yield Finding(
+            "guest_network_reaches_source",
+            ERROR,
+            observed.guest_network,
+            f"Network {observed.guest_network} is named as isolated, but it is also the migration "
+            "network, which reaches the source: the clone would meet its source there.",
+            "Name another network as ferry_guest_network.",
         )
 
 
@@ -231,7 +301,11 @@ CHECKS: tuple[Callable[[Observed], Iterator[Finding]], ...] = (
     _source_is_read_by_root,
     _data_port_is_free,
     _guest_can_be_prepared,
+    _root_can_be_prepared,
+    _workload_is_the_only_one,
+    _helpers_have_a_place,
     _target_is_at_rest,
+    _target_is_ours,
     _disks_have_their_volumes,
     _clone_is_kept_apart,
     _source_moves,

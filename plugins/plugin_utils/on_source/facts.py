@@ -6,6 +6,7 @@ Only reads, needs no rights and no program of the host: the smallest server has 
 `lsblk`, and the answer must not depend on a tool's version.
 """
 
+import errno
 import os
 import platform
 import re
@@ -110,15 +111,19 @@ def _size_of(mount_point: str) -> int:
 
 def is_port_free(port: int) -> bool:
     """Return whether nothing listens on TCP `port` of any address of this host."""
-    family = socket.AF_INET6 if socket.has_ipv6 else socket.AF_INET
+    return all(_is_free(family, port) for family in (socket.AF_INET, socket.AF_INET6))
+
+
+def _is_free(family: socket.AddressFamily, port: int) -> bool:
+    """A family that this host does not speak (ipv6.disable=1) has no listener."""
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             # Without it a connection that ended a minute ago (TIME_WAIT) would count as a listener.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("", port))
-            return True
-    except OSError:
-        return False
+    except OSError as error:
+        return error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+    return True
 
 
 def _read(path: str) -> str:

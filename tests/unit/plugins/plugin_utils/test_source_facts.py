@@ -81,6 +81,15 @@ def test_a_port_that_is_listened_on_is_not_free() -> None:
     assert is_port_free(port)
 
 
+def test_a_host_without_ipv6_has_free_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A family that no kernel knows answers as IPv6 does where it is switched off.
+    monkeypatch.setattr(socket, "AF_INET6", 255)
+    with socket.create_server(("", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert not is_port_free(port)
+    assert is_port_free(port)
+
+
 def test_root_is_among_the_file_systems_or_no_block_device_holds_it() -> None:
     mounted = read_file_systems()
     assert all(each["device"].startswith("/dev/") for each in mounted)

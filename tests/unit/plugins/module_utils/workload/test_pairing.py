@@ -117,6 +117,22 @@ def test_a_new_target_gets_whole_gibibytes_and_one_root() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("mounted", "first"),
+    [
+        pytest.param({"sdb": ["/"]}, "sdb", id="the root is on the second disk"),
+        pytest.param({"sda": ["/"], "sdb": ["/boot"]}, "sdb", id="its boot loader is elsewhere"),
+        pytest.param({}, "sda", id="nothing is known"),
+    ],
+)
+def test_a_new_target_boots_from_the_disk_that_the_source_boots_from(
+    mounted: dict[str, list[str]], first: str
+) -> None:
+    disks = [{**disk(name), "mounted": mounted.get(name, [])} for name in ("sda", "sdb")]
+    volumes = pairing.volumes_for_disks(disks, datastore="d")
+    assert [v["name"] for v in volumes if v["root"]] == [volumes[0]["name"]] == [first]
+
+
 def test_the_serial_is_what_a_virtio_disk_can_show() -> None:
     (pair,) = pairing.pair_disks([disk("sda")], [volume(1, "sda", unit=3)], {})
     assert pair.as_target_disk() == {"source": "sda", "serial": UUID[:20], "unit": 3, "size": GIB}

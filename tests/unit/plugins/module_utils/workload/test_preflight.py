@@ -16,15 +16,20 @@ SOURCE: dict[str, Any] = {
     "port_free": True,
     "exports": [],
     "firmware": "bios",
-    "os": {"id": "debian", "like": [], "name": "Debian 12"},
+    "os": {"id": "debian", "like": [], "version": "12", "name": "Debian 12"},
+    "file_systems": [{"device": "/dev/sda1", "mount_point": "/", "type": "ext4"}],
     "disks": [{"name": "sda", "size": GIB, "removable": False}],
 }
 INSTANCE: dict[str, Any] = {
     "name": "web01",
     "status": "stopped",
-    "tags": {},
+    "tags": {"ferry": "web01"},
     "volumes": [{"id": 1, "uuid": "u" * 36, "name": "sda", "size": GIB, "root": True, "unit": 0}],
 }
+
+
+def root_on(device: str, kind: str) -> dict[str, Any]:
+    return {"device": device, "mount_point": "/", "type": kind}
 
 
 @pytest.fixture
@@ -43,6 +48,7 @@ def ready(tmp_path: Path) -> preflight.Observed:
         guest_network="isolated",
         guest_network_is_isolated=True,
         migration_network="migration",
+        placement="cluster1",
     )
 
 
@@ -69,10 +75,32 @@ def test_a_ready_workload_has_notes_only(ready: preflight.Observed) -> None:
             {"source": {**SOURCE, "firmware": "efi"}}, "firmware_not_supported", id="an EFI guest"
         ),
         pytest.param(
-            {"source": {**SOURCE, "os": {"id": "sles", "like": ["suse"], "name": "SLES 15"}}},
+            {"source": {**SOURCE, "os": {**SOURCE["os"], "id": "ubuntu", "like": ["debian"]}}},
             "guest_not_supported",
-            id="another family",
+            id="a relative of what can be prepared",
         ),
+        pytest.param(
+            {"source": {**SOURCE, "os": {**SOURCE["os"], "version": "10"}}},
+            "guest_not_supported",
+            id="a release too old",
+        ),
+        pytest.param(
+            {"source": {**SOURCE, "file_systems": [root_on("/dev/mapper/vg-root", "ext4")]}},
+            "root_not_supported",
+            id="a root on LVM",
+        ),
+        pytest.param(
+            {"source": {**SOURCE, "file_systems": [root_on("/dev/sda2", "btrfs")]}},
+            "root_not_supported",
+            id="a root on btrfs",
+        ),
+        pytest.param(
+            {"instance": {**INSTANCE, "tags": {"ferry": "db01"}}},
+            "target_of_another_migration",
+            id="the target of another migration",
+        ),
+        pytest.param({"alike": ["web.01"]}, "workloads_alike", id="two of one id"),
+        pytest.param({"placement": ""}, "placement_missing", id="no cluster and no pool"),
         pytest.param({"instance": None}, "target_missing", id="a delta without a target"),
         pytest.param(
             {"instance": {**INSTANCE, "status": "resizing"}}, "target_busy", id="a busy target"
@@ -136,3 +164,22 @@ def test_a_network_not_named_isolated_is_only_noted(ready: preflight.Observed) -
     assert "clone_stays_off" in codes(
         replace(ready, guest_network_is_isolated=False), preflight.NOTE
     )
+
+
+def test_a_target_that_nobody_marked_must_be_accepted(ready: preflight.Observed) -> None:
+    foreign = replace(ready, instance={**INSTANCE, "tags": {"owner": "accounting"}})
+    findings = preflight.judge(foreign)
+    with pytest.raises(InputError, match="web01 carries no tag"):
+        preflight.refuse(findings, accepted=[])
+    preflight.refuse(findings, accepted=["target_not_made_by_ferry"])
+
+
+def test_a_root_that_a_killed_run_left_attached_nowhere_still_takes_its_disk(
+    ready: preflight.Observed,
+) -> None:
+    (root,) = INSTANCE["volumes"]
+    bare = {**INSTANCE, "volumes": [], "tags": {"ferry": "web01", "ferry_guest_root": "1"}}
+    left = replace(ready, instance=bare, detached=[{**root, "root": False, "unit": None}])
+    assert codes(left, preflight.ERROR) == []
+    stranger = {**root, "id": 2}
+    assert codes(replace(left, detached=[stranger]), preflight.ERROR) == ["disks_do_not_pair"]

@@ -1,0 +1,28 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""What several rooms must say alike. PRIVATE to the collection. Bottom layer: imports nothing of ours.
+
+Preflight and preparation judge a guest by the same rules: what the one lets in, the other must be able
+to prepare.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Mapping, Tuple
+
+# By os-release's ID: the releases whose tools were tried, or are the same in what is used of them.
+PREPARED_RELEASES: Mapping[str, Tuple[str, ...]] = MappingProxyType({"debian": ("11", "12", "13")})
+PREPARED_ROOTS = ("ext2", "ext3", "ext4", "xfs")
+
+
+def is_prepared_release(identity: str, version: str) -> bool:
+    """Return whether a guest of this distribution (os-release's ID and VERSION_ID) can be prepared."""
+    return version in PREPARED_RELEASES.get(identity, ())
+
+
+def describe_prepared_releases() -> str:
+    """Return the guests that can be prepared, for a message: `debian 11, 12, 13`."""
+    return "; ".join(
+        f"{identity} {', '.join(versions)}" for identity, versions in PREPARED_RELEASES.items()
+    )
