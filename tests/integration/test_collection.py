@@ -16,7 +16,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(sys.executable).parent
 # What a collection may need at run time (Ansible's requirements for collections); the rest may go.
 RUNTIME = {"meta", "plugins", "roles", "playbooks", "MANIFEST.json", "FILES.json"}
-PLAYBOOKS = ("initial_os", "delta_os", "build_worker_image", "audit_leftovers")
+PLAYBOOKS = ("initial_os", "delta_os", "build_worker_image", "audit_leftovers", "remove_helpers")
 
 
 def run(*command: str, cwd: Path, collections: Path) -> str:
