@@ -23,6 +23,7 @@ from .records import (
     Image,
     Instance,
     InstanceStatus,
+    Launch,
     PowerState,
     Process,
     ProcessStatus,
@@ -174,7 +175,16 @@ class Lifecycle:
 
     async def _start_machine(self, instance: Instance) -> InstanceStatus:
         medium = self._records.images.get(instance.medium or 0)
-        await self._machines.start(instance, self._records.volumes_of(instance), medium)
+        volumes = self._records.volumes_of(instance)
+        self._records.launches.append(
+            Launch(
+                instance.name,
+                root=next((each.name for each in volumes if each.root), ""),
+                networks=[each.network for each in instance.interfaces],
+                macs=[each.mac for each in instance.interfaces],
+            )
+        )
+        await self._machines.start(instance, volumes, medium)
         instance.power = PowerState.ON
         self._observe(instance)
         return InstanceStatus.RUNNING

@@ -152,6 +152,17 @@ class Process:
         self.ended = now()
 
 
+@dataclass(frozen=True)
+class Launch:
+    """A machine was started: from which root volume, on which networks, with which MACs."""
+
+    instance: str
+    root: str
+    networks: list[int]
+    macs: list[str]
+    at: str = field(default_factory=now)
+
+
 @dataclass
 class Records:
     """All of it, in memory; `save` makes it durable."""
@@ -162,6 +173,7 @@ class Records:
     volumes: dict[int, Volume] = field(default_factory=dict)
     instances: dict[int, Instance] = field(default_factory=dict)
     processes: dict[int, Process] = field(default_factory=dict)
+    launches: list[Launch] = field(default_factory=list)
 
     def new_id(self) -> int:
         self.next_id += 1
@@ -180,6 +192,7 @@ class Records:
             "volumes": [asdict(each) for each in self.volumes.values()],
             "instances": [asdict(each) for each in self.instances.values()],
             "processes": [asdict(each) for each in self.processes.values()],
+            "launches": [asdict(each) for each in self.launches],
         }
         aside = self.path.with_suffix(".new")
         with aside.open("w", encoding="utf-8") as file:
@@ -199,6 +212,7 @@ def load_records(path: Path) -> Records:
         records.volumes = {each["id"]: Volume(**each) for each in content["volumes"]}
         records.instances = {each["id"]: _instance(each) for each in content["instances"]}
         records.processes = {each["id"]: _process(each) for each in content["processes"]}
+        records.launches = [Launch(**each) for each in content["launches"]]
     return records
 
 

@@ -167,6 +167,19 @@ class World:
             f"{source}: {line}" for source in sources for line in self._sender(source)
         ]
 
+    def launches(self) -> list[tuple[str, str, list[str], list[str]]]:
+        """Every start of a machine by the appliance: instance, root volume, networks, MACs."""
+        names = {each["id"]: each["name"] for each in self.api.get("/api/networks")["networks"]}
+        return [
+            (
+                each["instance"],
+                each["root"],
+                [names[number] for number in each["networks"]],
+                each["macs"],
+            )
+            for each in self.api.get("/lab/launches")["launches"]
+        ]
+
     def state(self) -> str:
         """A digest of all that the appliance knows and of every volume's file."""
         digest = hashlib.sha256()

@@ -118,6 +118,11 @@ def test_a_killed_controller_is_followed_by_one_with_an_empty_home(world: World)
     booted = migration.report_count(console)
     kill_during_replication(world.command("delta_os", "web01"))
     assert world.leftovers("web01") != []
+    helpers = world.leftovers()
+    # A run that preflight refuses has made nothing, and takes nothing from one that may be at work.
+    refused = world.play("delta_os", "web01", "-e", '{"ferry_source_disks": ["sdz"]}')
+    assert refused.returncode != 0
+    assert world.leftovers() == helpers
     # A short path: SSH's sockets lie in it, and pytest's folders are too deep for them.
     with tempfile.TemporaryDirectory(prefix="home-", dir="/tmp") as home:
         run = world.play("delta_os", "web01", environment={"HOME": home})
@@ -249,3 +254,19 @@ def test_a_full_datastore_is_told_and_nothing_is_left(world: World) -> None:
     assert "not enough space on the datastore" in run.output, run.output
     assert world.leftovers("web01") == []
     assert world.roots("web01") == ["sda"]
+
+
+@pytest.mark.usefixtures("clones")
+def test_no_clone_ever_came_up_where_its_source_is(world: World) -> None:
+    """After all the chapters, failures too: on the source's networks only the worker was booted."""
+    source_macs = {
+        interface.mac
+        for name in SOURCES
+        for interface in migration.source_report(world.lab, name).interfaces
+    }
+    launches = world.launches()
+    assert {instance for instance, _root, _networks, _macs in launches} >= set(SOURCES)
+    for instance, root, networks, macs in launches:
+        is_worker = root == f"ferry-worker-{instance}"
+        assert networks == (["migration"] if is_worker else ["isolated"]), (instance, root)
+        assert source_macs.isdisjoint(macs), (instance, root)

@@ -4,9 +4,12 @@
 
 GET|PUT /lab/config          see settings.Behaviour
 GET|POST|DELETE /lab/faults  see faults.Fault
+GET /lab/launches            see records.Launch: every machine that was ever started
 """
 
 from __future__ import annotations
+
+from dataclasses import asdict
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -38,10 +41,16 @@ async def clear_faults(request: Request) -> Response:
     return await list_faults(request)
 
 
+async def list_launches(request: Request) -> Response:
+    launches = [asdict(each) for each in site_of(request).records.launches]
+    return JSONResponse({"launches": launches})
+
+
 ROUTES = [
     Route("/lab/config", show_behaviour, methods=["GET"]),
     Route("/lab/config", change_behaviour, methods=["PUT"]),
     Route("/lab/faults", list_faults, methods=["GET"]),
     Route("/lab/faults", add_fault, methods=["POST"]),
     Route("/lab/faults", clear_faults, methods=["DELETE"]),
+    Route("/lab/launches", list_launches, methods=["GET"]),
 ]
