@@ -189,6 +189,12 @@ class World:
             digest.update(repr(self.api.get(f"/api/{kind}?max=100")).encode())
         return digest.hexdigest()
 
+    def source_files(self, source: str) -> list[str]:
+        """Every file of the source but its logs: path, size, and when its content last changed."""
+        files = "find / -xdev -path /var/log -prune -o -type f -printf '%p %s %T@\\n'"
+        volatile = "ls -A /run /tmp /dev/shm"
+        return on_source(self.lab, source, "sh", "-c", f"{files}; {volatile}").splitlines()
+
     def _sender(self, source: str) -> list[str]:
         """Processes, files and listeners of Ferry on the source."""
         look = "ls -A /run/ferry 2>/dev/null; pgrep -af sender.pyz; ss -Hltn sport = :5994; true"

@@ -104,10 +104,11 @@ def test_a_clone_is_on_the_isolated_network_with_a_mac_of_its_own(
 
 @pytest.mark.usefixtures("clones")
 def test_a_dry_run_changes_nothing_anywhere(world: World) -> None:
-    before = world.state()
+    before, files = world.state(), world.source_files("web01")
     run = world.play("delta_os", ",".join(SOURCES), "--check", "--diff")
     assert run.returncode == 0, run.output
     assert world.state() == before
+    assert set(world.source_files("web01")) ^ set(files) == set()
     assert world.leftovers(*SOURCES) == []
 
 
@@ -153,17 +154,47 @@ def kill_during_replication(command: list[str]) -> None:
     assert " not sent" in heard[-1], "".join(heard)
 
 
-@pytest.mark.usefixtures("clones")
-def test_a_source_that_fell_silent_is_equal_byte_for_byte(world: World) -> None:
-    """And the delta sends about what changed."""
-    migration.change_source(world.lab, "db01", "before-the-silence")
-    fall_silent(world, "db01")
-    skipped = ("--skip-tags", "prepare_target,start_instance")
-    sent = world.sent(world.sync("delta_os", "db01", *skipped), "db01")
-    for disk in ("sda", "sdb"):
-        source = world.lab.source_directory("db01") / f"{disk}.qcow2"
-        assert differs(source, world.volume_file("db01", disk)) == ""
+# The guest is left as it was carried, so that every byte can be compared.
+CARRIED_ONLY = ("--skip-tags", "prepare_target,start_instance")
+
+
+@pytest.fixture(scope="module")
+def silent_source(world: World, clones: tuple[str, ...]) -> str:
+    """A source that was changed, and then fell silent."""
+    name = clones[-1]
+    migration.change_source(world.lab, name, "before-the-silence")
+    fall_silent(world, name)
+    return name
+
+
+def test_a_delta_of_a_silent_source_is_equal_byte_for_byte(
+    world: World, silent_source: str
+) -> None:
+    """It sends about what changed; a second one finds nothing left to send."""
+    sent = world.sent(world.sync("delta_os", silent_source, *CARRIED_ONLY), silent_source)
     assert 0 < sent < ENOUGH_FOR_SMALL_CHANGES
+    assert_equals_source(world, silent_source, instance=silent_source)
+    again = world.sync("delta_os", silent_source, *CARRIED_ONLY)
+    assert world.sent(again, silent_source) == 0
+    assert_equals_source(world, silent_source, instance=silent_source)
+
+
+def test_a_first_sync_of_a_silent_source_is_equal_byte_for_byte(
+    world: World, silent_source: str
+) -> None:
+    anew = "ferry_instance=anew ferry_migration_id=anew"
+    try:
+        world.sync("initial_os", silent_source, *CARRIED_ONLY, "-e", anew)
+        assert_equals_source(world, silent_source, instance="anew")
+    finally:
+        world.remove_instance("anew")
+    assert world.leftovers(silent_source) == []
+
+
+def assert_equals_source(world: World, source: str, *, instance: str) -> None:
+    for disk in ("sda", "sdb"):
+        original = world.lab.source_directory(source) / f"{disk}.qcow2"
+        assert differs(original, world.volume_file(instance, disk)) == ""
 
 
 def fall_silent(world: World, source: str) -> None:
