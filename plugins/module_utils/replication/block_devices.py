@@ -10,6 +10,11 @@ from typing import Any, Dict, List, NamedTuple, Optional
 # other disks. MAJOR names, as /sys/block shows them.
 _NOT_DISKS = re.compile(r"^(ram|loop|zram|sr|fd|dm-|md|nbd)\d*")
 
+# File systems on disks whose mounts have a number of their own (0:NN) instead of a disk's; over which disks
+# one extends is not told there. A writable one may lie on any disk.
+_ON_ANY_DISK = ("btrfs", "bcachefs", "zfs")
+_ANY_DISK = "any"
+
 # linux/Documentation/ABI: sizes in /sys/block are in units of 512 bytes whatever the sector size is.
 _SYS_SECTOR = 512
 
@@ -28,11 +33,19 @@ def list_disks(sys: str = "/sys", proc: str = "/proc") -> List[Dict[str, Any]]:
 
 
 def writable_mounts(path: str, sys: str = "/sys", proc: str = "/proc") -> List[str]:
-    """Return where the disk at `path`, or anything made of it, is mounted for writing."""
-    block, mounts = os.path.join(sys, "block"), _mounts(proc)
-    devices = _devices(block, os.path.basename(os.path.realpath(path)))
+    """Return where the disk at `path`, or anything made of it, is or may be mounted for writing.
+
+    Of a device that /sys does not know nothing can be said: it may be written by its own path.
+    """
+    mounts = _mounts(proc)
+    devices = _devices(os.path.join(sys, "block"), os.path.basename(os.path.realpath(path)))
+    if not devices and not os.path.isfile(path):
+        return [path]
     return sorted(
-        mount.place for number in devices for mount in mounts.get(number, []) if mount.is_writable
+        mount.place
+        for number in [*devices, _ANY_DISK]
+        for mount in mounts.get(number, [])
+        if mount.is_writable
     )
 
 
@@ -73,9 +86,12 @@ def _unit(path: str) -> Optional[str]:
 
 
 def _devices(block: str, name: str) -> List[str]:
-    """Return the numbers of a disk, its partitions and all that is made of them: LVM, RAID, crypt."""
+    """Return the numbers of a disk or partition, and of all that is made of it: LVM, RAID, crypt.
+
+    Of a partition also its disk's other partitions: who exports it as a disk has nested devices.
+    """
     found: List[str] = []
-    waiting = [os.path.join(block, name)]
+    waiting = [os.path.join(block, _disk_of(block, name))]
     while waiting:
         path = waiting.pop()
         number = _read(path, "dev")
@@ -93,6 +109,14 @@ def _devices(block: str, name: str) -> List[str]:
     return found
 
 
+def _disk_of(block: str, name: str) -> str:
+    """Return the disk that has the partition `name`, or `name` where it is a disk itself."""
+    for disk in os.listdir(block):
+        if os.path.exists(os.path.join(block, disk, name, "partition")):
+            return disk
+    return name
+
+
 def _mounts(proc: str) -> Dict[str, List[_Mount]]:
     """Return mounts by device number. The fields are those of mountinfo in proc(5)."""
     mounts: Dict[str, List[_Mount]] = {}
@@ -100,6 +124,8 @@ def _mounts(proc: str) -> Dict[str, List[_Mount]]:
         for line in stream:
             own, _unused, super_block = line.partition(" - ")
             number, place = own.split()[2], _unescape(own.split()[4])
+            if super_block.split()[0] in _ON_ANY_DISK:
+                number = _ANY_DISK
             # A read-only bind mount of a writable file system does not stop others from writing.
             is_writable = "rw" in super_block.split()[2].split(",")
             mounts.setdefault(number, []).append(_Mount(place, is_writable))

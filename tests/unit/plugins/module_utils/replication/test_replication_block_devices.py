@@ -94,6 +94,24 @@ def test_where_a_disk_can_be_written(server: Path, name: str, places: list[str])
     assert found == places
 
 
+def test_a_partition_that_is_exported_as_a_disk_counts_with_its_disk(server: Path) -> None:
+    found = writable_mounts("/dev/sda1", str(server / "sys"), str(server / "proc"))
+    assert found == ["/", "/mnt/view"]
+
+
+def test_a_file_system_that_does_not_tell_its_disks_may_be_on_any(server: Path) -> None:
+    with (server / "proc" / "self" / "mountinfo").open("a") as mounts:
+        mounts.write("27 22 0:31 /@ /srv/pool rw - btrfs /dev/sdc1 rw,subvol=/@\n")
+    for name in ("nvme0n1", "sdb"):
+        found = writable_mounts(f"/dev/{name}", str(server / "sys"), str(server / "proc"))
+        assert "/srv/pool" in found
+
+
+def test_of_an_unknown_device_nothing_is_believed(server: Path) -> None:
+    found = writable_mounts("/dev/sdz", str(server / "sys"), str(server / "proc"))
+    assert found == ["/dev/sdz"]
+
+
 def test_a_source_that_can_still_be_written_does_not_count_as_stopped(
     tmp_path: Path, source_papers: Papers, target_papers: Papers
 ) -> None:
