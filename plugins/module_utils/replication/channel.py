@@ -72,8 +72,9 @@ class Channel:
         """Send the frame and the payload that belongs to it. Raises ConnectionLostError."""
         if len(payload) != (frame.payload_length if isinstance(frame, Data) else 0):
             raise LocalProtocolError("The payload does not have the length that its frame tells.")
+        head = self.connection.send(frame)
         self._is_inside_frame = True
-        self._send_all(self.connection.send(frame))
+        self._send_all(head)
         self._send_all(payload)
         self._is_inside_frame = False
 
@@ -213,14 +214,15 @@ class Channel:
         """Return what broke the connection.
 
         A peer that refuses our certificate says so after our own handshake ended (TLS 1.3), perhaps
-        while we were sending: then the alert waits to be read behind the error of the send.
+        while we were sending: then the alert waits to be read behind the error of the send. Once both
+        ends have greeted, an alert is only an accident of this connection.
         """
         alert = _alert_of(error)
         try:
             self._socket.recv_into(self._scratch[:1])
         except OSError as waiting:
             alert = alert or _alert_of(waiting)
-        if alert:
+        if alert and self.connection.agreed is None:
             return refused(self._run, alert)
         return ConnectionLostError("The connection broke: {}.".format(error))
 

@@ -8,13 +8,14 @@ import os
 import socket
 import threading
 import time
-from typing import Callable, Dict, NamedTuple, Set
+from collections import OrderedDict
+from typing import Callable, Dict, NamedTuple
 
-from ..errors import FerryError, InputError
+from ..errors import FerryError, InputError, TransientError
 from .channel import Channel, prompt
 from .connection import Connection
 from .export import Export
-from .limits import CONNECTIONS
+from .limits import CONNECTIONS, DIAL_TIMEOUT
 from .source import SourceSession
 from .state import Role
 from .tls import TlsEnd, secure
@@ -23,6 +24,10 @@ log = logging.getLogger(__name__)
 
 # How often the server looks at its lease and at a wish to stop.
 TICK = 1.0
+
+# Connections that have not proven yet whose they are. Anybody may make one; when there are more the oldest
+# goes, so that strangers who say nothing do not keep the run's own target out.
+STRANGERS = 64
 
 
 class Lease(NamedTuple):
@@ -47,8 +52,7 @@ class Lease(NamedTuple):
 
 def listen(bind: str, port: int) -> socket.socket:
     """Return a listening socket; an empty `bind` means all addresses. Raises InputError if taken."""
-    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = _open_listener(bind)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((bind, port))
@@ -63,6 +67,30 @@ def listen(bind: str, port: int) -> socket.socket:
     return listener
 
 
+def _open_listener(bind: str) -> socket.socket:
+    """Return a socket for an address, or for all of both families where the host has IPv6."""
+    if bind and ":" not in bind:
+        return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+    except OSError:  # Switched off at the kernel's command line.
+        return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(bool(bind)))
+    return listener
+
+
+class _Stranger(NamedTuple):
+    """A connection whose handshake is not done."""
+
+    line: socket.socket  # A second descriptor: TLS takes the first over.
+    since: float
+
+    def drop(self) -> None:
+        """End the handshake, whatever its thread waits for."""
+        with contextlib.suppress(OSError):  # It has just ended by itself.
+            self.line.shutdown(socket.SHUT_RDWR)
+
+
 class Server:
     """Serves one export until its lease ends or it is stopped."""
 
@@ -72,7 +100,7 @@ class Server:
         self._export = export
         self._lease = lease
         self._stop = threading.Event()
-        self._connections: Set[threading.Thread] = set()
+        self._strangers: "OrderedDict[threading.Thread, _Stranger]" = OrderedDict()
         self._sessions: Dict[threading.Thread, Callable[[], None]] = {}
         self._lock = threading.Lock()
 
@@ -85,6 +113,7 @@ class Server:
         try:
             while not self._stop.is_set() and not self._is_unneeded():
                 self._accept()
+                self._drop_strangers()
         finally:
             self._listener.close()
             self._end_sessions()
@@ -98,37 +127,62 @@ class Server:
     def _accept(self) -> None:
         try:
             connected, address = self._listener.accept()
+            stranger = _Stranger(connected.dup(), time.monotonic())
         except socket.timeout:
             return
+        except OSError as error:  # It left before it was met, or no descriptor is free just now.
+            log.warning("Cannot accept a connection: %s", error)
+            self._stop.wait(TICK)
+            return
         thread = threading.Thread(
-            target=self._serve, args=(connected, address[0]), name="ferry-connection", daemon=True
+            target=self._meet, args=(connected, address[0]), name="ferry-connection", daemon=True
         )
         with self._lock:
-            if len(self._connections) >= CONNECTIONS:
-                log.warning("Refusing %s: %d connections are open", address[0], CONNECTIONS)
-                connected.close()
-                return
-            self._connections.add(thread)
+            self._strangers[thread] = stranger
         thread.start()
 
-    def _serve(self, connected: socket.socket, address: str) -> None:
-        """Serve one connection in its own thread."""
+    def _drop_strangers(self) -> None:
+        """Of those who have not proven themselves, end the oldest that are too many or too slow."""
+        latest = time.monotonic() - DIAL_TIMEOUT
+        with self._lock:
+            known = list(self._strangers.values())
+        for position, stranger in enumerate(known):
+            if len(known) - position > STRANGERS or stranger.since < latest:
+                stranger.drop()
+
+    def _meet(self, connected: socket.socket, address: str) -> None:
+        """Serve one connection in its own thread, if it is the run's."""
         thread = threading.current_thread()
         try:
             prompt(connected)
             secured = secure(connected, self._end)
             channel = Channel(secured, Connection(Role.SOURCE), self._end.run, threading.Event())
-            session = SourceSession(channel, self._export)
-            with self._lock:
-                self._sessions[thread] = session.stop
-            log.info("Serving %s", address)
-            session.serve()
+            self._serve(SourceSession(channel, self._export), address)
         except FerryError as error:
             log.warning("Losing the connection from %s: %s", address, error)
         finally:
             with self._lock:
-                self._connections.discard(thread)
+                self._no_stranger(thread)
                 self._sessions.pop(thread, None)
+
+    def _serve(self, session: SourceSession, address: str) -> None:
+        thread = threading.current_thread()
+        with self._lock:
+            self._no_stranger(thread)
+            has_room = len(self._sessions) < CONNECTIONS
+            if has_room:
+                self._sessions[thread] = session.stop
+        if not has_room:
+            session.refuse(TransientError("{} connections are open.".format(CONNECTIONS)))
+            return
+        log.info("Serving %s", address)
+        session.serve()
+
+    def _no_stranger(self, thread: threading.Thread) -> None:
+        """The thread's connection is proven, or gone. The caller holds the lock."""
+        stranger = self._strangers.pop(thread, None)
+        if stranger:
+            stranger.line.close()
 
     def _end_sessions(self) -> None:
         with self._lock:

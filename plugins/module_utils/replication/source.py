@@ -51,11 +51,15 @@ class SourceSession:
                 self._channel.tend()
             self._channel.leave(Goodbye())
         except FerryError as error:
-            self._channel.leave(Error(error.kind, error.what, error.hint))
+            self.refuse(error)
             raise
         finally:
             self._close_disk()
             self._channel.close()
+
+    def refuse(self, error: FerryError) -> None:
+        """Tell the target why it is served no further, and close."""
+        self._channel.leave(Error(error.kind, error.what, error.hint))
 
     def _step(self) -> bool:
         """Take in what is asked, else answer, else wait; return whether the target is still there."""

@@ -85,20 +85,8 @@ class DiskSync:
 
     def _check_source(self) -> None:
         """Refuse a source that is not what the plan says, before anything is written."""
-        with self._open_channel() as (_unused, info):
-            pair = self._pair
-            if info.size != pair.size:
-                raise InputError(
-                    f"Disk {pair.source} of the source has {show_exact_size(info.size)}, "
-                    f"but the plan says {show_exact_size(pair.size)}.",
-                    hint="Plan the sync anew.",
-                )
-            if info.view.word != self._plan.source_view:
-                raise InputError(
-                    f"The source reads disk {pair.source} as {info.view.word}, "
-                    f"but the plan says {self._plan.source_view}.",
-                    hint="Export the source again.",
-                )
+        with self._open_channel():
+            pass
 
     def _rounds(self, ledger: Ledger, settler: Settler) -> Root:
         """Ask for what is missing until nothing is and the roots agree; return the source's."""
@@ -146,7 +134,7 @@ class DiskSync:
         """Drive one connection, made anew as often as it takes, until the work list is empty."""
 
         def work() -> None:
-            with self._open_channel() as (channel, _unused):
+            with self._open_channel() as channel:
                 TargetSession(channel, job).run()
 
         while not job.work.is_empty:
@@ -168,7 +156,7 @@ class DiskSync:
         return self._patiently(lambda: self._compare_roots(ledger))
 
     def _compare_roots(self, ledger: Ledger) -> Root | None:
-        with self._open_channel() as (channel, _unused):
+        with self._open_channel() as channel:
             channel.send(EndOfDisk(ledger.root()))
             root = self._dialer.await_frame(channel)
             if not isinstance(root, Root):
@@ -198,17 +186,34 @@ class DiskSync:
         self._progress.count(done=-chunk_span(chunk, ledger.size).length)
 
     @contextlib.contextmanager
-    def _open_channel(self) -> Iterator[tuple[Channel, DiskInfo]]:
-        """Lend a channel with the disk opened; at the end the source hears how it went."""
+    def _open_channel(self) -> Iterator[Channel]:
+        """Lend a channel with the disk opened, as planned; at the end the source hears how it went."""
         channel = self._dialer.dial()
         try:
-            yield channel, self._dialer.open_disk(channel, self._sync, self._pair.source)
+            self._check(self._dialer.open_disk(channel, self._sync, self._pair.source))
+            yield channel
             channel.leave(Goodbye())
         except FerryError as error:
             channel.leave(Error(error.kind, error.what, error.hint))
             raise
         finally:
             channel.close()
+
+    def _check(self, info: DiskInfo) -> None:
+        """Refuse a disk that is not what the plan says; a source that came back may have another."""
+        pair = self._pair
+        if info.size != pair.size:
+            raise InputError(
+                f"Disk {pair.source} of the source has {show_exact_size(info.size)}, "
+                f"but the plan says {show_exact_size(pair.size)}.",
+                hint="Plan the sync anew.",
+            )
+        if info.view.word != self._plan.source_view:
+            raise InputError(
+                f"The source reads disk {pair.source} as {info.view.word}, "
+                f"but the plan says {self._plan.source_view}.",
+                hint="Export the source again.",
+            )
 
     def _report(self, root: Root, hasher: Hasher, settler: Settler) -> DiskReport:
         was_read = not self._plan.initial or not settler.bytes_written

@@ -8,7 +8,7 @@ import itertools
 from typing import Callable
 
 import pytest
-from ansible_collections.ferry.hvm.plugins.module_utils.errors import RestartSyncError
+from ansible_collections.ferry.hvm.plugins.module_utils.errors import InputError, RestartSyncError
 from ansible_collections.ferry.hvm.plugins.module_utils.replication import target as target_file
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.channel import Channel
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.errors import (
@@ -18,8 +18,13 @@ from ansible_collections.ferry.hvm.plugins.module_utils.replication.errors impor
 )
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.limits import CHUNK, GRANULE
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.memory_disk import MemoryDisk
-from ansible_collections.ferry.hvm.plugins.module_utils.replication.messages import Data, Frame
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.messages import (
+    Data,
+    Differ,
+    Frame,
+)
 
+from tests.unit.plugins.module_utils.replication.bad_line import BadLine
 from tests.unit.plugins.module_utils.replication.rig import (
     Papers,
     Rig,
@@ -185,6 +190,43 @@ def test_a_source_that_was_restarted_is_asked_for_everything_again(rig: Rig) -> 
     report = rig.sync(source, target, connections=1)
     assert target.content == NEW
     assert report.disks[0].claim.root == reference_root(NEW, report.disks[0].claim.algorithm)
+
+
+@pytest.mark.parametrize("from_source", [True, False], ids=["source", "target"])
+def test_a_line_that_damages_what_is_secured_is_a_lost_connection(
+    rig: Rig, from_source: bool
+) -> None:
+    """TLS finds what one end says to be damaged; its alert is no refusal, a new connection carries on."""
+
+    class ArmingChannel(Channel):
+        def send(self, frame: Frame, payload: bytes | memoryview = b"") -> None:
+            if isinstance(frame, Differ):  # Both ends have greeted, and will speak again.
+                line.arm()
+            super().send(frame, payload)
+
+    source = rig.source(MemoryDisk(PLAIN), channel_type=ArmingChannel)
+    line = BadLine(source.connect, from_source=from_source)
+    rig.connect = line.connect
+    target = MemoryDisk(noise(len(PLAIN), seed=2))
+    rig.sync(source, target, connections=1)
+    assert line.has_flipped
+    assert target.content == PLAIN
+
+
+def test_a_disk_that_is_another_after_a_lost_connection_is_refused(rig: Rig) -> None:
+    disk = MemoryDisk(PLAIN)
+    source = rig.source(disk, channel_type=dying(Harm(at=4)))
+    connect = source.connect
+
+    def connect_to_a_larger_disk() -> object:
+        if source.connection_count >= 2:
+            disk.size = len(PLAIN) + CHUNK
+        return connect()
+
+    rig.connect = connect_to_a_larger_disk  # type: ignore[assignment]
+    target = MemoryDisk(bytes(len(PLAIN)))
+    with pytest.raises(InputError, match="Plan the sync anew"):
+        rig.sync(source, target, sizes=(len(PLAIN),), connections=1)
 
 
 def test_a_source_that_cannot_be_reached_is_an_error_at_once(rig: Rig) -> None:
