@@ -26,7 +26,7 @@ SPEC = ArgumentSpec(
         "port": {"type": "int", "default": 5994},
         "bind": {"type": "str", "default": ""},
         "disks": {"type": "list", "elements": "str", "default": []},
-        "lease": {"type": "int", "default": 3600},
+        "lease": {"type": "int", "default": 1800},
         "source_view": {"type": "str", "choices": ["moving", "stopped"], "default": "moving"},
     },
     required_if=(("state", "started", ("run", "worker_certificate")),),

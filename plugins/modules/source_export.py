@@ -76,7 +76,7 @@ options:
         controller that never comes back leaves no open port. The default is for a worker that boots
         slowly.
     type: int
-    default: 3600
+    default: 1800
   source_view:
     description:
       - What the disks are while they are read; it goes into the claim of the sync.

@@ -22,6 +22,9 @@ GRACE = 30.0
 
 _POLL = 0.05
 
+# Whoever looks for a holder has the lock for a moment; who wants to keep it tries for this long.
+_LOOKING = 1.0
+
 
 class RunLock:
     """The lock on a directory, held until the process and those it forked have ended."""
@@ -44,23 +47,28 @@ def take_lock(directory: str) -> RunLock:
     """Make the directory, for its owner only, and lock it. Raises InputError if another holds it."""
     os.makedirs(directory, mode=0o700, exist_ok=True)
     descriptor = os.open(_path(directory), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    if not _try_lock(descriptor):
-        os.close(descriptor)
-        raise InputError(
-            "Process {} is at work in {} already.".format(find_holder(directory), directory),
-            hint="Follow it, or stop it first.",
-        )
+    deadline = time.monotonic() + _LOOKING
+    while not _try_lock(descriptor, fcntl.LOCK_EX):
+        if time.monotonic() > deadline:
+            os.close(descriptor)
+            raise InputError(
+                "Process {} is at work in {} already.".format(find_holder(directory), directory),
+                hint="Follow it, or stop it first.",
+            )
+        time.sleep(_POLL)
+    # The number of an earlier holder may by now be another process's.
+    os.ftruncate(descriptor, 0)
     return RunLock(directory, descriptor)
 
 
 def find_holder(directory: str) -> Optional[int]:
-    """Return the process that holds the directory's lock, or None."""
+    """Return the process that holds the directory's lock, or None; also where it is not named yet."""
     try:
         descriptor = os.open(_path(directory), os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     try:
-        if _try_lock(descriptor):
+        if _try_lock(descriptor, fcntl.LOCK_SH):
             return None
         content = os.read(descriptor, 32).split()
         return int(content[0]) if content else None
@@ -151,9 +159,9 @@ def _send(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
-def _try_lock(descriptor: int) -> bool:
+def _try_lock(descriptor: int, kind: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno == errno.EWOULDBLOCK:
             return False

@@ -5,11 +5,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 import time
 from dataclasses import dataclass, field
 from typing import Any, Mapping, Sequence
+
+log = logging.getLogger(__name__)
 
 # The rate is a mean over about this time: long enough to be steady, short enough to be true.
 RATE_WINDOW = 10.0
@@ -53,19 +56,20 @@ class Progress:
         self._last = (time.monotonic(), self._done())
 
     def write(self, state: str) -> None:
-        """Write the file anew: `running`, `done` or `failed`."""
+        """Write the file anew: `running`, `done` or `failed`. A sync goes on where it cannot be."""
         self._measure()
         left = sum(disk.size for disk in self._disks) - self._done()
-        write_json(
-            self._path,
-            {
-                "run": self._run,
-                "state": state,
-                "disks": [disk.as_dict() for disk in self._disks],
-                "rate": round(self._rate),
-                "eta": round(left / self._rate) if self._rate else None,
-            },
-        )
+        content = {
+            "run": self._run,
+            "state": state,
+            "disks": [disk.as_dict() for disk in self._disks],
+            "rate": round(self._rate),
+            "eta": round(left / self._rate) if self._rate else None,
+        }
+        try:
+            write_json(self._path, content)
+        except OSError as error:
+            log.warning("The progress cannot be written: %s", error)
 
     def _done(self) -> int:
         return sum(disk.done for disk in self._disks)

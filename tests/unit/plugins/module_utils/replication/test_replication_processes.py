@@ -17,6 +17,11 @@ from typing import Any, Iterator, NamedTuple
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.errors import InputError
 from ansible_collections.ferry.hvm.plugins.module_utils.replication import receiver
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.daemon import (
+    find_holder,
+    stop_holder,
+    take_lock,
+)
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.limits import CHUNK
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.package import (
     SENDER_FILES,
@@ -342,3 +347,15 @@ def test_a_closed_port_is_named_with_what_to_look_at(rig: Rig, tmp_path: Path) -
     error = wait_for_end(rig.directory)["error"]
     assert error["what"].startswith("Cannot reach the source at 127.0.0.1 port 1/TCP:")
     assert "firewall" in error["hint"]
+
+
+def test_the_number_of_an_earlier_holder_is_not_believed(tmp_path: Path) -> None:
+    """It may be another process's by now, which must not be ended."""
+    take_lock(str(tmp_path)).close()
+    (tmp_path / "lock").write_text(f"{os.getpid()}\n")
+    lock = take_lock(str(tmp_path))
+    try:
+        assert find_holder(str(tmp_path)) is None
+        assert not stop_holder(str(tmp_path))
+    finally:
+        lock.close()

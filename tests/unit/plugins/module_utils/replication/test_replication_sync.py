@@ -312,6 +312,14 @@ def test_progress_and_result_are_there_to_be_read(rig: Rig) -> None:
     assert result == json.loads(json.dumps({"state": "done", **report.as_dict()}))
 
 
+def test_a_progress_that_cannot_be_written_costs_neither_sync_nor_result(rig: Rig) -> None:
+    (rig.directory / "progress.json").mkdir()
+    target = MemoryDisk(bytes(CHUNK))
+    rig.sync(rig.source(MemoryDisk(noise(CHUNK))), target)
+    assert target.content == noise(CHUNK)
+    assert json.loads((rig.directory / "result.json").read_text())["state"] == "done"
+
+
 TWICE = {
     "a target": (("sda", "/dev/vdb"), ("sdb", "/dev/vdb"), "target disk is synced once"),
     "a source": (("sda", "/dev/vdb"), ("sda", "/dev/vdc"), "source disk is synced once"),
