@@ -3,8 +3,7 @@
 """What a killed run leaves on the appliance: the next run goes on from it, the clean-up undoes it.
 
 One host per place where a run may have been cut off, each with an instance in just that state. The
-appliance has null machines: only its records matter here. The hosts' sources are this machine, on
-which no sender of theirs runs.
+appliance has null machines: only its records matter here. The sources are gone: nothing answers.
 """
 
 from __future__ import annotations
@@ -13,18 +12,19 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.ansible_host import CHECKOUT
+from tests.integration.ansible_host import CHECKOUT, free_port
 from tests.integration.ansible_host import environment as plain_environment
 from tests.integration.morpheus_steps import GIB, PLACE, Modules, environment
 from tests.support.appliance_api import Api, creation, fresh_api
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("alone")]
+pytestmark = pytest.mark.timeout(300)
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class Cut:
     moves: tuple[str, ...]
 
 
-# After "worker-out", before the root is attached again, both volumes are nowhere: as in "root-out".
+# After "worker-out" the root is detached once more, and both volumes are nowhere: as in "root-out". With all
+# attached, as after "worker-in" and one more move, a run goes on that nobody killed.
 CUTS = (
     Cut("root-out", ("tag", "root_out")),
     Cut("worker-in", ("tag", "root_out", "worker_in")),
-    Cut("all-in", ("tag", "root_out", "worker_in", "root_back_as_data")),
     Cut("worker-out", ("tag", "root_out", "worker_in", "root_back_as_data", "worker_out")),
 )
 
@@ -118,8 +118,9 @@ class Scene:
         """Run the playbook over all hosts."""
         hosts = {cut.host: {"ferry_instance": cut.host} for cut in CUTS}
         common = {
-            "ansible_connection": "local",
-            "ansible_python_interpreter": sys.executable,
+            "ansible_connection": "ssh",
+            "ansible_host": "127.0.0.1",
+            "ansible_port": free_port(),
             **{f"ferry_{name}": value for name, value in PLACE.items()},
             "ferry_datastore": "lab-datastore",
             "ferry_migration_network": "migration",
@@ -156,8 +157,8 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 @pytest.fixture
 def cut_off(scene: Scene) -> Scene:
     """The scene with a killed run's objects for every host."""
-    for cut in CUTS:
-        scene.make(cut)
+    with ThreadPoolExecutor() as executor:
+        list(executor.map(scene.make, CUTS))
     return scene
 
 
@@ -177,7 +178,7 @@ def test_the_next_run_moves_the_volumes_on_from_wherever_they_are(cut_off: Scene
 
 def test_the_clean_up_gives_every_target_its_own_root_back(cut_off: Scene) -> None:
     before = cut_off.api.appliance.directory.joinpath("records.json").read_text()
-    dry = cut_off.play("ferry.hvm.remove_helpers", "--check", "--diff", "-l", "worker-in,root-out")
+    dry = cut_off.play("ferry.hvm.remove_helpers", "--check", "--diff", "-l", "worker-in")
     assert dry.returncode == 0, dry.stdout + dry.stderr
     assert cut_off.api.appliance.directory.joinpath("records.json").read_text() == before
 
