@@ -85,13 +85,16 @@ def decode(codec: Codec, payload: memoryview, length: int) -> Union[bytes, memor
 
 
 def _inflate(payload: memoryview, length: int) -> bytes:
+    """Return what the whole payload decodes to; one byte more than `length` is enough to refuse it."""
     inflater = zlib.decompressobj()
     try:
-        plain = inflater.decompress(payload, length)
+        plain = inflater.decompress(payload, length + 1)
     except zlib.error as error:
         raise DamagedDataError("A payload cannot be decoded: {}.".format(error)) from error
-    if not inflater.eof and inflater.decompress(inflater.unconsumed_tail, 1):
+    if len(plain) > length:
         raise DamagedDataError("A payload decodes to more than {} bytes.".format(length))
+    if not inflater.eof or inflater.unused_data:
+        raise DamagedDataError("A payload does not end where its encoding does.")
     return plain
 
 

@@ -204,7 +204,9 @@ BROKEN_PAYLOADS = {
     "zlib of more than was told": (Codec.ZLIB, PACKED, len(TEXT) - 1, "more than"),
     "zlib of less than was told": (Codec.ZLIB, PACKED, len(TEXT) + 1, "instead of"),
     "a bomb": (Codec.ZLIB, zlib.compress(bytes(10**7)), GRANULE, "more than 65536"),
-    "zlib that was cut": (Codec.ZLIB, PACKED[:-20], len(TEXT), "instead of"),
+    "zlib that was cut": (Codec.ZLIB, PACKED[:-20], len(TEXT), "does not end"),
+    "zlib without its last byte": (Codec.ZLIB, PACKED[:-1], len(TEXT), "does not end"),
+    "something behind zlib": (Codec.ZLIB, PACKED + b"x", len(TEXT), "does not end"),
 }
 
 
@@ -214,6 +216,19 @@ BROKEN_PAYLOADS = {
 def test_a_broken_payload_is_refused(codec: Codec, payload: bytes, length: int, match: str) -> None:
     with pytest.raises(DamagedDataError, match=match):
         decode(codec, memoryview(payload), length)
+
+
+def test_no_flipped_bit_of_a_payload_gets_through_as_other_bytes() -> None:
+    """zlib's own checksum finds what it can; never anything else than the bytes or the error."""
+    packed = bytearray(PACKED)
+    for bit in range(8 * len(packed)):
+        packed[bit // 8] ^= 1 << bit % 8
+        try:
+            plain = decode(Codec.ZLIB, memoryview(bytes(packed)), len(TEXT))
+        except DamagedDataError:
+            plain = b""
+        assert plain in (b"", TEXT)
+        packed[bit // 8] ^= 1 << bit % 8
 
 
 def settled(disk: MemoryDisk, *, read_back: bool = True) -> Settler:
