@@ -9,13 +9,14 @@ VENV := .venv/bin
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup demo demo-down test quick lint types sanity unit integration system build clean
+.PHONY: help setup demo demo-down test quick lint types sanity unit coverage integration system fuzz build clean
 
 help:
 	@echo "make demo        a real migration on this machine: first sync, delta, the clone boots"
 	@echo "make demo-down   end the demo's machines and remove its network"
 	@echo "make test        everything that must be green: lint, types, sanity, unit, integration, real boots"
 	@echo "make quick       the inner loop, seconds: lint, types, unit"
+	@echo "make fuzz        ten minutes of whatever a peer may say, to the protocol's core"
 	@echo "make setup       only what the others need: packages, .venv, the collection's link"
 
 setup:
@@ -47,11 +48,19 @@ sanity: setup
 unit: setup
 	$(VENV)/python -m pytest tests/unit -n 2 -q
 
+coverage: setup
+	tests/tools/coverage.sh
+
 integration: setup
 	$(VENV)/python -m pytest tests/integration -n 2 --dist loadfile -q
 
 system: setup
 	$(VENV)/python -m pytest tests/system -v
+
+fuzz: setup
+	$(VENV)/pip install --quiet -r tests/fuzz/requirements.txt
+	$(VENV)/python -m tests.fuzz peer 500
+	$(VENV)/python -m tests.fuzz payload 100
 
 build: setup
 	$(VENV)/ansible-galaxy collection build --force --output-path .build

@@ -17,6 +17,8 @@ say "lint and types"
 tests/tools/lint.sh
 say "unit tests"
 .venv/bin/python -m pytest tests/unit -n 2 -q
+say "coverage of the protocol's core"
+tests/tools/coverage.sh
 say "sanity (ansible-test)"
 wait "$sanity" || { cat .build/sanity.log; exit 1; }
 trap - EXIT

@@ -32,9 +32,13 @@ from ansible_collections.ferry.hvm.plugins.module_utils.replication.geometry imp
     split,
 )
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.ledger import Ledger
-from ansible_collections.ferry.hvm.plugins.module_utils.replication.limits import CHUNK, GRANULE
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.limits import (
+    CHUNK,
+    GRANULE,
+    server_name,
+)
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.memory_disk import MemoryDisk
-from ansible_collections.ferry.hvm.plugins.module_utils.replication.messages import Codec
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.messages import Codec, View
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.settler import STEP, Settler
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.worklist import SPAN, WorkList
 from hypothesis import given
@@ -91,6 +95,12 @@ def test_zeros_of_another_length_have_another_root() -> None:
     assert len(roots) == 5
 
 
+@pytest.mark.parametrize("length", [1, GRANULE, GRANULE + 1, CHUNK])
+def test_the_digests_of_zeros_are_known_for_any_length(length: int) -> None:
+    assert HASHER.zeros(length) == HASHER.granules(memoryview(bytes(length)))
+    assert len(HASHER.zeros(length)) == granule_count(length)
+
+
 @pytest.mark.parametrize("at", [0, 1, 4095, GRANULE - 1], ids=lambda at: f"a bit at {at}")
 def test_one_bit_is_enough_to_be_no_zeros(at: int) -> None:
     buffer = aligned_buffer()
@@ -136,6 +146,17 @@ def test_a_ledger_names_what_is_missing_until_it_is_noted() -> None:
     ledger.forget(1)
     assert ledger.missing() == [1, 2]
     assert ledger.digests(Span(2 * CHUNK, CHUNK + 1)) == [bytes(16), b"\4" * 16]
+
+
+def test_an_empty_work_list_has_nothing_to_hand_out() -> None:
+    work = WorkList([])
+    assert work.is_empty
+    assert not work.take()
+
+
+def test_a_run_and_a_view_have_names_for_others() -> None:
+    assert server_name("web01-7") == "web01-7.ferry.internal"
+    assert View.LVM_SNAPSHOT.word == "lvm_snapshot"
 
 
 def test_a_work_list_hands_out_runs_without_gaps() -> None:
