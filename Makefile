@@ -9,13 +9,14 @@ VENV := .venv/bin
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup demo demo-down test quick lint types sanity unit coverage integration system fuzz build clean
+.PHONY: help setup demo demo-down test quick lint types sanity unit coverage integration system bench fuzz build clean
 
 help:
 	@echo "make demo        a real migration on this machine: first sync, delta, the clone boots"
 	@echo "make demo-down   end the demo's machines and remove its network"
 	@echo "make test        everything that must be green: lint, types, sanity, unit, integration, real boots"
 	@echo "make quick       the inner loop, seconds: lint, types, unit"
+	@echo "make bench       Ferry side by side with its peers: about an hour, writes docs/benchmarks/"
 	@echo "make fuzz        ten minutes of whatever a peer may say, to the protocol's core"
 	@echo "make setup       only what the others need: packages, .venv, the collection's link"
 
@@ -56,6 +57,11 @@ integration: setup
 
 system: setup
 	$(VENV)/python -m pytest tests/system -v
+
+bench: setup
+	grep -v '^#' tests/bench/apt-packages.txt | xargs apt-get install --yes --no-install-recommends
+	$(VENV)/pip install --quiet -r tests/bench/requirements.txt
+	$(VENV)/python -m tests.bench
 
 fuzz: setup
 	$(VENV)/pip install --quiet -r tests/fuzz/requirements.txt
