@@ -22,7 +22,7 @@ sys.path.insert(0, str(CHECKOUT / ".collections"))
 from .images import MIB, Images, make_images  # noqa: E402
 from .links import Link, link  # noqa: E402
 from .measure import Usage  # noqa: E402
-from .ours import Ferry  # noqa: E402
+from .ours import OURS  # noqa: E402
 from .plot import draw  # noqa: E402
 from .results import Case, Limit, table  # noqa: E402
 from .tools import (  # noqa: E402
@@ -34,11 +34,11 @@ from .tools import (  # noqa: E402
     prepare_target,
 )
 
-NBDCOPY, ZSTD, RSYNC = "nbdcopy", "dd, zstd", "rsync"
+NBDCOPY, ZSTD, RSYNC, ALONE = "nbdcopy", "dd, zstd", "rsync", "ferry, stdlib only"
 CASES = (
-    Case("dense, loopback", "dense", "loopback", (Limit(NBDCOPY, 1.8),)),
+    Case("dense, loopback", "dense", "loopback", (Limit(NBDCOPY, 1.1), Limit(NBDCOPY, 1.8, ALONE))),
     Case("thick, loopback", "thick", "loopback", (Limit(NBDCOPY, 0.6),)),
-    Case("dense, 1 Gbit/s", "dense", "1gbit", (Limit(NBDCOPY, 0.6),)),
+    Case("dense, 1 Gbit/s", "dense", "1gbit", (Limit(NBDCOPY, 0.6), Limit(NBDCOPY, 1.0, ALONE))),
     Case("thick, 1 Gbit/s", "thick", "1gbit", (Limit(NBDCOPY, 0.3), Limit(ZSTD, 0.5))),
     Case(
         "1 % delta, 1 Gbit/s",
@@ -53,7 +53,7 @@ CASES = (
 
 def measure_case(case: Case, images: Images, repeats: int, folder: Path) -> dict[str, list[Usage]]:
     """Return each tool's copies of one case, in turns."""
-    tools: tuple[Tool, ...] = (Ferry(), *(DELTA_PEERS if case.is_delta else PEERS))
+    tools: tuple[Tool, ...] = (*OURS, *(DELTA_PEERS if case.is_delta else PEERS))
     samples: dict[str, list[Usage]] = {tool.name: [] for tool in tools}
     with link(case.link) as wire:
         for number in range(repeats):

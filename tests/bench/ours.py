@@ -23,14 +23,11 @@ RUN = "bench-1"
 
 @dataclass(frozen=True)
 class Ferry:
-    """Our engine; `connections` as an operator would set them."""
+    """Our engine, with the accelerators of the test environment or with the standard library alone."""
 
+    name: str
+    python: tuple[str, ...] = (sys.executable,)
     connections: int = 2
-
-    @property
-    def name(self) -> str:
-        """See Tool."""
-        return "ferry"
 
     def copy(self, job: Job) -> Usage:
         """See Tool."""
@@ -47,7 +44,7 @@ class Ferry:
             job.target.touch()
             run(["truncate", "-s", str(size), str(job.target)])
         (job.folder / "senders").mkdir(exist_ok=True)
-        sender = [*job.link.at_source, sys.executable, str(archive)]
+        sender = [*job.link.at_source, *self.python, str(archive)]
         started = {
             "run": RUN,
             "directory": str(job.folder / "senders" / RUN),
@@ -59,7 +56,7 @@ class Ferry:
             "peer_certificate": worker.certificate,
         }
         plan = self._plan(job, directory, source.certificate, size)
-        receive = [sys.executable, "-m", "tests.bench.receive"]
+        receive = [*self.python, "-m", "tests.bench.receive"]
         with both_ends() as ends:
             run(ends[0].command([*sender, "start"]), text=json.dumps(started))
             try:
@@ -79,3 +76,10 @@ class Ferry:
             "connections": self.connections,
             "initial": not job.is_delta,
         }
+
+
+OURS = (
+    Ferry("ferry"),
+    # Without site-packages.
+    Ferry("ferry, stdlib only", (sys.executable, "-S")),
+)

@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-core=(codecs connection digests geometry ledger limits messages requests state wire worklist)
+core=(codecs compressor connection digests geometry ledger limits messages requests state wire worklist)
 files=("${core[@]/#/*/module_utils/replication/}")
 files=("${files[@]/%/.py}")
 include=$(IFS=,; echo "${files[*]}")
@@ -16,5 +16,5 @@ export COVERAGE_FILE=.build/coverage
 
 mkdir -p .build
 .venv/bin/python -m coverage run --branch --include="$include" -m pytest -q \
-    "$tests"/test_replication_{connection,wire,parts,fuzz}.py
+    "$tests"/test_replication_{compressor,connection,wire,parts,fuzz}.py
 .venv/bin/python -m coverage report --show-missing --skip-covered --fail-under=100

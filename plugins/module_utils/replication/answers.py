@@ -16,9 +16,9 @@ import time
 from collections import deque
 from typing import Any, Deque, Iterator, NamedTuple, Optional, Sequence, Tuple, Type
 
-from . import ioctls
 from .channel import Channel
-from .codecs import Compressor
+from .codecs import Encoded
+from .compressor import Compressor
 from .disks import Disk
 from .export import Account
 from .geometry import Span, ceil_div, split
@@ -174,14 +174,13 @@ class Answers:
         self._tell()
         at = span.start - read.span.start
         digests = read.granules[at // GRANULE : ceil_div(at + span.length, GRANULE)]
-        backlog = ioctls.unsent_bytes(self._channel.fileno())
-        encoded = self._compressor.encode(read.data[at : at + span.length], backlog)
-        begin = time.monotonic()
-        self._channel.send(
-            Data(span.start, span.length, len(encoded.payload), encoded.codec, digests),
-            encoded.payload,
-        )
-        self._compressor.sent(encoded, time.monotonic() - begin)
+
+        def transmit(encoded: Encoded) -> None:
+            length = len(encoded.payload)
+            frame = Data(span.start, span.length, length, encoded.codec, digests)
+            self._channel.send(frame, encoded.payload)
+
+        self._compressor.send(read.data[at : at + span.length], transmit)
 
     def _say(self, kind: Type[Any], span: Span) -> None:
         """Note an answer without data; equal ones that touch become one frame."""

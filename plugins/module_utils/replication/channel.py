@@ -57,10 +57,6 @@ class Channel:
         self._scratch = memoryview(bytearray(RECEIVE_BUFFER))
         self._spoke = self._heard = time.monotonic()
 
-    def fileno(self) -> int:
-        """Return the socket's descriptor, for questions about its queues."""
-        return self._socket.fileno()
-
     def wake(self) -> None:
         """End the owner's wait in `receive`; any thread may call this, at any time."""
         with self._waker_lock:  # A closed descriptor's number may by now be that of a disk.
@@ -98,15 +94,14 @@ class Channel:
 
     def read_payload(self, view: memoryview) -> None:
         """Fill `view`, which is as long as the payload, without a copy in between."""
-        done = self.connection.take_payload(view)
+        begin = done = self.connection.take_payload(view)
         while done < len(view):
             count = self._read_into(view[done:])
-            if count:
-                self.connection.payload_passed(count)
-                done += count
-                self.tend()
-            else:
+            done += count
+            if not count:
                 self._await(self._socket_only, select.POLLIN, TICK)
+        self.connection.payload_passed(done - begin)
+        self.tend()
 
     def tend(self) -> None:
         """Say `Alive` if it is time; the owner calls it while it is busy with something else.

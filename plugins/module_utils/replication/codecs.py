@@ -1,82 +1,52 @@
 # SPDX-FileCopyrightText: 2026 The Ferry authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Encoding of payloads, and when it pays. PRIVATE to the collection. Python 3.6.
+"""Encoding of payloads. PRIVATE to the collection. Python 3.6.
 
 Digests are of plain bytes, made before encoding and checked after decoding: they guard the codecs too.
+What a peer sends never makes more than the announced length in memory. When encoding pays is decided in
+`compressor.py`. The standard library alone has zlib; zstd and a faster zlib join where they are installed.
 """
 
-import time
 import zlib
-from typing import NamedTuple, Tuple, Union
+from typing import Callable, Dict, NamedTuple, Tuple, Union
 
+from .accelerators import accelerator
 from .errors import DamagedDataError
 from .messages import Codec
 
-# What this end can encode and decode with nothing but Python.
-AVAILABLE = (Codec.STORED, Codec.ZLIB)
+# Debian's python3-zstandard, on the worker; on a source where it happens to be.
+zstandard = accelerator("zstandard")
 
-# More unsent bytes than this in the socket: the link is slower than we are. It is about what a
-# connection without congestion holds on its way (64 KiB granules, a few of them).
-BACKLOG = 256 * 1024
+# Intel's deflate makes and reads zlib's format in a fraction of the time.
+deflate = accelerator("isal.isal_zlib") or zlib
 
-# A payload that shrinks by less is stored: the other end's work is not worth it.
-WORTH = 0.95
-
-# Weight of the newest measurement in the two rates.
-_WEIGHT = 0.25
-
-# Blocks sent plainly between two trials of a codec that did not pay.
-_PAUSE = 32
+Bytes = Union[bytes, memoryview]
 
 
 class Encoded(NamedTuple):
     """A payload as it goes to the wire."""
 
     codec: Codec
-    payload: Union[bytes, memoryview]
+    payload: Bytes
 
 
-class Compressor:
-    """Compresses while the link is the bottleneck and compressing is faster than sending.
-
-    zlib at its fastest makes 30 to 50 MB/s of a processor: on a fast link it is slower than sending
-    plain bytes, on a slow link it doubles the rate. So both rates are measured and the faster way is
-    taken; a way that lost is tried again now and then. One thread's property.
-    """
-
-    def __init__(self, codecs: Tuple[Codec, ...]) -> None:
-        self._has_zlib = Codec.ZLIB in codecs
-        self._encode_rate = 0.0  # Plain bytes per second; 0: not measured yet.
-        self._send_rate = 0.0
-        self._pause = 0
-
-    def encode(self, data: memoryview, backlog: int) -> Encoded:
-        """Return `data` ready for the wire; `backlog` is what the socket has not sent yet, in bytes."""
-        if not self._has_zlib or backlog < BACKLOG or self._is_pausing():
-            return Encoded(Codec.STORED, data)
-        begin = time.monotonic()
-        packed = zlib.compress(data, 1)
-        self._encode_rate = _smooth(self._encode_rate, len(data), time.monotonic() - begin)
-        pays = len(packed) < len(data) * WORTH
-        if not pays or self._encode_rate < self._send_rate:
-            self._pause = _PAUSE
-        return Encoded(Codec.ZLIB, packed) if pays else Encoded(Codec.STORED, data)
-
-    def sent(self, encoded: Encoded, seconds: float) -> None:
-        """Note how long the socket took for a payload."""
-        self._send_rate = _smooth(self._send_rate, len(encoded.payload), seconds)
-
-    def _is_pausing(self) -> bool:
-        self._pause = max(0, self._pause - 1)
-        return self._pause > 0
+class _Coder(NamedTuple):
+    encode: Callable[[memoryview], Bytes]
+    # From the payload and the announced length to the plain bytes; raises ValueError for damaged ones.
+    decode: Callable[[memoryview, int], Bytes]
 
 
-def decode(codec: Codec, payload: memoryview, length: int) -> Union[bytes, memoryview]:
+def encode(codec: Codec, data: memoryview) -> Encoded:
+    """Return `data` encoded; it may have grown."""
+    return Encoded(codec, _CODERS[codec].encode(data))
+
+
+def decode(codec: Codec, payload: memoryview, length: int) -> Bytes:
     """Return the `length` plain bytes. Raises DamagedDataError; never makes more than `length`."""
-    if codec is Codec.STORED:
-        plain: Union[bytes, memoryview] = payload
-    else:
-        plain = _inflate(payload, length)
+    try:
+        plain: Bytes = _CODERS[codec].decode(payload, length)
+    except ValueError as error:
+        raise DamagedDataError("A payload cannot be decoded: {}.".format(error)) from error
     if len(plain) != length:
         raise DamagedDataError(
             "A payload decoded to {} bytes instead of {}.".format(len(plain), length)
@@ -85,19 +55,42 @@ def decode(codec: Codec, payload: memoryview, length: int) -> Union[bytes, memor
 
 
 def _inflate(payload: memoryview, length: int) -> bytes:
-    """Return what the whole payload decodes to; one byte more than `length` is enough to refuse it."""
-    inflater = zlib.decompressobj()
+    """One byte more than `length` is enough to refuse what is longer."""
+    inflater = deflate.decompressobj()
     try:
-        plain = inflater.decompress(payload, length + 1)
-    except zlib.error as error:
-        raise DamagedDataError("A payload cannot be decoded: {}.".format(error)) from error
+        plain: bytes = inflater.decompress(payload, length + 1)
+    except deflate.error as error:
+        raise ValueError(error) from error
     if len(plain) > length:
-        raise DamagedDataError("A payload decodes to more than {} bytes.".format(length))
+        raise ValueError("it makes more than {} bytes".format(length))
     if not inflater.eof or inflater.unused_data:
-        raise DamagedDataError("A payload does not end where its encoding does.")
+        raise ValueError("it does not end where its encoding does")
     return plain
 
 
-def _smooth(rate: float, size: int, seconds: float) -> float:
-    newest = size / max(seconds, 1e-6)
-    return newest if not rate else rate + _WEIGHT * (newest - rate)
+def _unpack_zstd(payload: memoryview, length: int) -> bytes:
+    """The length that a frame announces is what would be allocated: it must be ours."""
+    try:
+        announced = zstandard.get_frame_parameters(payload).content_size
+        if announced != length:
+            raise ValueError("it announces {} bytes instead of {}".format(announced, length))
+        decoder = zstandard.ZstdDecompressor()
+        whole: bytes = decoder.decompress(payload, max_output_size=length, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise ValueError(error) from error
+    return whole
+
+
+def _pack_zstd(data: memoryview) -> bytes:
+    packed: bytes = zstandard.ZstdCompressor(level=1).compress(data)
+    return packed
+
+
+_CODERS: Dict[Codec, _Coder] = {
+    Codec.STORED: _Coder(lambda data: data, lambda payload, _length: payload),
+    Codec.ZLIB: _Coder(lambda data: bytes(deflate.compress(data, 1)), _inflate),
+    **({Codec.ZSTD: _Coder(_pack_zstd, _unpack_zstd)} if zstandard else {}),
+}
+
+# What this end can encode and decode.
+AVAILABLE: Tuple[Codec, ...] = tuple(_CODERS)

@@ -15,9 +15,6 @@ _BLKFLSBUF = 0x1261
 _BLKSSZGET = 0x1268
 _BLKZEROOUT = 0x127F
 
-# include/uapi/linux/sockios.h: SIOCOUTQ is TIOCOUTQ.
-_SIOCOUTQ = 0x5411
-
 
 def _get_int(descriptor: int, request: int) -> int:
     answer = fcntl.ioctl(descriptor, request, struct.pack("i", 0))
@@ -48,8 +45,3 @@ def logical_block_size(descriptor: int) -> int:
 def zero_out(descriptor: int, start: int, length: int) -> None:
     """Make these bytes of a block device zero, by the device's own means where it has some."""
     fcntl.ioctl(descriptor, _BLKZEROOUT, struct.pack("QQ", start, length))
-
-
-def unsent_bytes(descriptor: int) -> int:
-    """Return how much of a TCP socket's sent data the peer has not acknowledged yet."""
-    return _get_int(descriptor, _SIOCOUTQ)

@@ -18,6 +18,7 @@ class Codec(enum.IntEnum):
 
     STORED = 0
     ZLIB = 1
+    ZSTD = 2
 
 
 class Order(enum.IntEnum):

@@ -12,10 +12,12 @@ import zipfile
 SENDER_FILES = (
     "errors.py",
     "units.py",
+    "replication/accelerators.py",
     "replication/answers.py",
     "replication/block_devices.py",
     "replication/channel.py",
     "replication/codecs.py",
+    "replication/compressor.py",
     "replication/connection.py",
     "replication/daemon.py",
     "replication/digests.py",

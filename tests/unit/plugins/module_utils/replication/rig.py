@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
+import blake3
 from ansible_collections.ferry.hvm.plugins.module_utils.errors import FerryError
 from ansible_collections.ferry.hvm.plugins.module_utils.replication import receiver
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.channel import Channel
@@ -205,6 +206,8 @@ def reference_root(content: bytes | bytearray, algorithm: str) -> str:
     """Return the root by the protocol document, in the plainest words; shares nothing with the engine."""
 
     def digest(data: bytes) -> bytes:
+        if algorithm == "blake3":
+            return blake3.blake3(data).digest(16)
         if algorithm == "blake2b":
             return hashlib.blake2b(data, digest_size=16).digest()
         return hashlib.sha256(data).digest()[:16]

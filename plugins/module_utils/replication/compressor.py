@@ -1,0 +1,123 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""When compressing pays. PRIVATE to the collection. Python 3.6.
+
+Whether the link, our processor or the peer is the bottleneck shows in one number: how many plain bytes a
+second go through encoding and sending together. It is measured plain and packed, and the faster way is
+taken; the other one is tried now and then, the more rarely the more often it lost:
+
+    plain | packed? | plain plain | packed? | plain plain plain plain | packed? | packed packed ...
+          lost: pause 2           lost: pause 4                       won
+
+A trial ends with a few samples where the codec is far slower than plain sending, and with its first payload
+where it is slower at all; so trials cost next to nothing on links that are faster than any codec.
+"""
+
+import time
+from typing import Callable, NamedTuple, Tuple
+
+from ..units import KIB, MIB
+from .codecs import Encoded, encode
+from .messages import Codec
+
+# Best first; of those that both ends have the first is taken.
+PREFERRED = (Codec.ZSTD, Codec.ZLIB)
+
+# Plain bytes of one measurement: much more than what waits in the buffers of a socket.
+WINDOW = 8 * MIB
+
+# Measurements between two trials of the way that lost, at most.
+LONGEST_PAUSE = 64
+
+# A payload that shrinks by less is stored: the other end's work is not worth it.
+WORTH = 0.95
+
+# Pieces of a payload that tell whether it shrinks, and about how fast.
+SAMPLE = 4 * KIB
+SAMPLES = 3
+
+# Small pieces are encoded slower than whole payloads, but not by more than this.
+HASTE = 3.0
+
+
+class _Window(NamedTuple):
+    length: int = 0
+    seconds: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Plain bytes per second."""
+        return self.length / max(self.seconds, 1e-9)
+
+
+class Compressor:
+    """Sends the payloads of one connection, plain or packed. One thread's property."""
+
+    def __init__(
+        self, codecs: Tuple[Codec, ...], clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._codec = next((codec for codec in PREFERRED if codec in codecs), Codec.STORED)
+        self._clock = clock
+        self._is_packing = False
+        self._is_trial = False
+        self._rates = {False: 0.0, True: 0.0}
+        self._window = _Window()
+        self._pause = 1
+        self._left = 1
+
+    def send(self, data: memoryview, transmit: Callable[[Encoded], None]) -> None:
+        """Have `data` sent by `transmit`, in the way that is the fastest just now."""
+        begin = self._clock()
+        encoded = self._encode(data)
+        encoding = self._clock() - begin
+        transmit(encoded)
+        can_pack = self._codec is not Codec.STORED
+        if can_pack and self._is_packing is (encoded.codec is not Codec.STORED):
+            self._note(len(data), encoding, self._clock() - begin)
+
+    def _encode(self, data: memoryview) -> Encoded:
+        plain = Encoded(Codec.STORED, data)
+        if not self._is_packing or not self._is_promising(data):
+            return plain
+        packed = encode(self._codec, data)
+        return packed if len(packed.payload) < WORTH * len(data) else plain
+
+    def _is_promising(self, data: memoryview) -> bool:
+        """Tell from a few samples whether encoding may be worth its time; ends a hopeless trial."""
+        if len(data) <= SAMPLES * SAMPLE:
+            return True
+        begin, step = self._clock(), (len(data) - SAMPLE) // (SAMPLES - 1)
+        samples = [data[at : at + SAMPLE] for at in range(0, SAMPLES * step, step)]
+        packed = sum(len(encode(self._codec, sample).payload) for sample in samples)
+        rate = _Window(SAMPLES * SAMPLE, self._clock() - begin).rate
+        if HASTE * rate < self._rates[False]:
+            self._lose()
+            return False
+        return packed < WORTH * SAMPLES * SAMPLE
+
+    def _note(self, length: int, encoding: float, seconds: float) -> None:
+        self._window = _Window(self._window.length + length, self._window.seconds + seconds)
+        if self._is_packing and _Window(length, encoding).rate < self._rates[False]:
+            self._lose()
+        elif self._window.length >= WINDOW:
+            self._rates[self._is_packing] = self._window.rate
+            self._judge()
+
+    def _judge(self) -> None:
+        if self._rates[self._is_packing] < self._rates[not self._is_packing]:
+            self._lose()
+        elif self._is_trial:  # It won: from now on the other way is the one to be tried.
+            self._pause = 1
+            self._go_on(self._is_packing, is_trial=False)
+        else:
+            self._left -= 1
+            self._go_on(self._is_packing ^ (self._left <= 0), is_trial=self._left <= 0)
+
+    def _lose(self) -> None:
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        self._go_on(not self._is_packing, is_trial=False)
+
+    def _go_on(self, is_packing: bool, *, is_trial: bool) -> None:
+        if not is_trial and (self._is_trial or is_packing is not self._is_packing):
+            self._left = self._pause
+        self._is_packing, self._is_trial, self._window = is_packing, is_trial, _Window()
