@@ -9,7 +9,7 @@ VENV := .venv/bin
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup demo demo-down test quick lint types sanity unit coverage integration system bench fuzz build clean
+.PHONY: help setup demo demo-down test quick lint types sanity unit coverage integration system bench soak fuzz build clean
 
 help:
 	@echo "make demo        a real migration on this machine: first sync, delta, the clone boots"
@@ -17,6 +17,7 @@ help:
 	@echo "make test        everything that must be green: lint, types, sanity, unit, integration, real boots"
 	@echo "make quick       the inner loop, seconds: lint, types, unit"
 	@echo "make bench       Ferry side by side with its peers: about an hour, writes docs/benchmarks/"
+	@echo "make soak        what takes too long for every change: all system tests, and make fuzz"
 	@echo "make fuzz        ten minutes of whatever a peer may say, to the protocol's core"
 	@echo "make setup       only what the others need: packages, .venv, the collection's link"
 
@@ -56,12 +57,16 @@ integration: setup
 	$(VENV)/python -m pytest tests/integration -n 2 --dist loadfile -q
 
 system: setup
-	$(VENV)/python -m pytest tests/system -v
+	tests/tools/system.sh
 
 bench: setup
 	grep -v '^#' tests/bench/apt-packages.txt | xargs apt-get install --yes --no-install-recommends
 	$(VENV)/pip install --quiet -r tests/bench/requirements.txt
 	$(VENV)/python -m tests.bench
+
+# The last marker given counts, so that these run besides those of `make test`.
+soak: setup fuzz
+	tests/tools/system.sh -m "soak or not soak"
 
 fuzz: setup
 	$(VENV)/pip install --quiet -r tests/fuzz/requirements.txt

@@ -146,8 +146,13 @@ class World:
 
     @staticmethod
     def sent(report: Mapping[str, Any], name: str) -> int:
-        """How many bytes the source sent for the workload's disks."""
+        """How many bytes the source sent for the workload's disks, the protocol's own too."""
         return sum(disk["sent"] for disk in report[name]["replication"]["disks"])
+
+    @staticmethod
+    def data(report: Mapping[str, Any], name: str) -> int:
+        """How many bytes of the workload's disks were sent."""
+        return sum(disk["data"] for disk in report[name]["replication"]["disks"])
 
     def volume_file(self, instance: str, volume: str) -> Path:
         """The file behind a volume of the instance."""

@@ -370,8 +370,7 @@ def packed_room() -> str:
     """Return the room's code as a zip file in base64."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as packed:
-        files = [MODULE_UTILS / name for name in ("__init__.py", "errors.py", "units.py")]
-        for file in [*files, *MODULE_UTILS.glob("guest/*.py")]:
+        for file in [*MODULE_UTILS.glob("*.py"), *MODULE_UTILS.glob("guest/*.py")]:
             packed.write(file, Path("module_utils") / file.relative_to(MODULE_UTILS))
     return base64.b64encode(content.getvalue()).decode()
 

@@ -26,5 +26,5 @@ tail -n 3 .build/sanity.log
 say "integration tests against the lab's appliance"
 .venv/bin/python -m pytest tests/integration -n 2 --dist loadfile -q
 say "system tests: real boots under emulation"
-.venv/bin/python -m pytest tests/system -v
+tests/tools/system.sh
 say "all green"

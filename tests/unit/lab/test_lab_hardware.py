@@ -125,7 +125,10 @@ def test_a_medium_is_a_read_only_cd_that_may_be_booted_from() -> None:
 
 @pytest.mark.parametrize(
     ("acceleration", "words"),
-    [(Acceleration.TCG, ("tcg,thread=multi", "max")), (Acceleration.KVM, ("kvm", "host"))],
+    [
+        (Acceleration.TCG, ("tcg,thread=multi", "max,avx=off,avx2=off")),
+        (Acceleration.KVM, ("kvm", "host")),
+    ],
 )
 def test_the_processor_goes_with_the_acceleration(
     acceleration: Acceleration, words: tuple[str, str]
