@@ -66,6 +66,7 @@ bench: setup
 
 # The last marker given counts, so that these run besides those of `make test`.
 soak: setup fuzz
+	$(VENV)/python -m pytest tests/unit -m soak -n 2 -q
 	tests/tools/system.sh -m "soak or not soak"
 
 fuzz: setup

@@ -19,7 +19,11 @@ from ansible_collections.ferry.hvm.plugins.plugin_utils.task import Task, run_ac
 
 SPEC = ArgumentSpec(
     options={
-        "state": {"type": "str", "choices": ["started", "absent"], "default": "started"},
+        "state": {
+            "type": "str",
+            "choices": ["started", "limited", "absent"],
+            "default": "started",
+        },
         "migration_id": {"type": "str", "required": True},
         "run": {"type": "str"},
         "worker_certificate": {"type": "str"},
@@ -28,6 +32,8 @@ SPEC = ArgumentSpec(
         "disks": {"type": "list", "elements": "str", "default": []},
         "lease": {"type": "int", "default": 1800},
         "source_view": {"type": "str", "choices": ["moving", "stopped"], "default": "moving"},
+        "bandwidth_limit": {"type": "int", "default": 0},
+        "gives_way": {"type": "bool", "default": False},
     },
     required_if=(("state", "started", ("run", "worker_certificate")),),
 )
@@ -37,33 +43,37 @@ def work(task: Task) -> Outcome:
     """Bring the export of the migration into the wanted state."""
     check_slug("migration_id", task.arguments["migration_id"])
     if task.arguments["state"] == "absent":
-        return _remove(task)
+        return Outcome(changed=_order(task, "absent")["changed"])
+    if task.arguments["state"] == "limited":
+        return _limit(task)
     check_slug("run", task.arguments["run"])
     return _start(task)
 
 
-def _remove(task: Task) -> Outcome:
+def _order(task: Task, name: str, **more: Any) -> Dict[str, Any]:
+    """Have the source carry out an order about the migration's export."""
     order = {
-        "order": "absent",
+        "order": name,
         "base": BASE,
         "check": task.check_mode,
         "migration_id": task.arguments["migration_id"],
+        **more,
     }
-    return Outcome(changed=open_courier(task).ask(order)["changed"])
+    return open_courier(task).ask(order)
+
+
+def _limit(task: Task) -> Outcome:
+    wanted = task.arguments["bandwidth_limit"]
+    answer = _order(task, "limited", bandwidth_limit=wanted)
+    before, after = ({"bandwidth_limit": each} for each in (answer["before"], wanted))
+    return Outcome(changed=answer["changed"], diff={"before": before, "after": after})
 
 
 def _start(task: Task) -> Outcome:
     identity = make_identity(task.arguments["run"])
     wanted = {name: value for name, value in task.arguments.items() if name != "state"}
-    order = {
-        **wanted,
-        "order": "started",
-        "base": BASE,
-        "check": task.check_mode,
-        "key": identity.key,
-        "certificate": identity.certificate,
-    }
-    answer = open_courier(task).ask(order)
+    identity_of_run = {"key": identity.key, "certificate": identity.certificate}
+    answer = _order(task, "started", **{**wanted, **identity_of_run})
     return Outcome(
         changed=answer["changed"],
         result={"export": _public(answer["export"]), "replaced": answer["replaced"]},

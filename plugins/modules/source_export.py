@@ -25,7 +25,8 @@ attributes:
   check_mode:
     support: full
   diff_mode:
-    support: none
+    support: partial
+    details: Shows what O(state=limited) changes.
   idempotent:
     support: full
     details: An export of the same run to the same worker is left running.
@@ -34,9 +35,10 @@ options:
     description:
       - V(started) has the disks served for O(run). A sender of the same migration for another run or
         another worker is stopped first, RV(replaced) names it.
+      - V(limited) gives the migration's sender, which must run, another O(bandwidth_limit), while data flows.
       - V(absent) stops the migration's sender, of whatever run, and removes its folder.
     type: str
-    choices: [started, absent]
+    choices: [started, limited, absent]
     default: started
   migration_id:
     description:
@@ -86,6 +88,18 @@ options:
     type: str
     choices: [moving, stopped]
     default: moving
+  bandwidth_limit:
+    description:
+      - Bytes a second that the sender may send, over all its connections; at least 65536, or V(0) for as many
+        as the link takes.
+    type: int
+    default: 0
+  gives_way:
+    description:
+      - Whether the sender takes processor and disks only when the server's own work leaves them free (lowest
+        nice value, lowest level of best-effort disk priority).
+    type: bool
+    default: false
 notes:
   - The Python is the one of C(ansible_python_interpreter) if the inventory sets it. Otherwise the first
     that runs of C(python3), C(/usr/libexec/platform-python) and C(python3.15) down to C(python3.6).
@@ -101,6 +115,13 @@ EXAMPLES = r"""
     run: web01-2
     worker_certificate: "{{ worker_identity.stdout }}"
   register: opened
+  become: true
+
+- name: Leave more of the link to others, while data flows
+  ferry.hvm.source_export:
+    migration_id: web01
+    state: limited
+    bandwidth_limit: 12500000
   become: true
 
 - name: Close them again

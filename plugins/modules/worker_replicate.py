@@ -102,9 +102,15 @@ options:
         type: str
         default: ''
   connections:
-    description: How many connections carry a disk at a time, 1 to 8.
+    description: How many connections carry a disk at a time; of all disks at once together 1 to 8.
     type: int
     default: 2
+  disks_at_once:
+    description:
+      - How many disks cross at a time. One after the other is the best for disks that share what they are on;
+        several at once use sources and targets whose disks are apart.
+    type: int
+    default: 1
   initial:
     description:
       - Whether this is the first sync of these volumes. It also empties what a volume has beyond its source,

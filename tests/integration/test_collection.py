@@ -16,7 +16,14 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(sys.executable).parent
 # What a collection may need at run time (Ansible's requirements for collections); the rest may go.
 RUNTIME = {"meta", "plugins", "roles", "playbooks", "MANIFEST.json", "FILES.json"}
-PLAYBOOKS = ("initial_os", "delta_os", "build_worker_image", "audit_leftovers", "remove_helpers")
+PLAYBOOKS = (
+    "initial_os",
+    "delta_os",
+    "build_worker_image",
+    "audit_leftovers",
+    "remove_helpers",
+    "limit_bandwidth",
+)
 
 
 def run(*command: str, cwd: Path, collections: Path) -> str:

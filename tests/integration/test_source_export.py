@@ -143,6 +143,37 @@ def test_an_export_lives_from_started_to_absent_and_leaves_nothing(
     assert traces() == before
 
 
+def test_the_limit_of_a_running_export_is_changed(
+    here: Playground, disk: Path, port: int, certificate: str
+) -> None:
+    def limited(limit: int, name: str, **more: object) -> dict[str, object]:
+        arguments = {"migration_id": MIGRATION, "state": "limited", "bandwidth_limit": limit}
+        return {
+            "ferry.hvm.source_export": arguments,
+            "register": name,
+            "ignore_errors": True,
+            **more,
+        }
+
+    run = here.run(
+        [
+            started(MIGRATION, "run-1", certificate, disks=[str(disk)], port=port),
+            limited(2 * MIB, "checked", check_mode=True, diff=True),
+            limited(2 * MIB, "first"),
+            limited(2 * MIB, "again"),
+            limited(1, "refused"),
+            absent(MIGRATION),
+            limited(2 * MIB, "gone"),
+        ]
+    )
+    results = run.results
+    changes = [results[name]["changed"] for name in ("checked", "first", "again")]
+    assert changes == [True, True, False], run.output
+    assert results["checked"]["diff"]["after"] == {"bandwidth_limit": 2 * MIB}
+    assert "too low" in results["refused"]["msg"]
+    assert "No sender of migration" in results["gone"]["msg"]
+
+
 def keys_in(output: str, *, pid: int) -> list[str]:
     """Return where a private key can be read: the output, the sender's folder, its process."""
     assert "BEGIN CERTIFICATE" in output

@@ -22,6 +22,7 @@ from .compressor import Compressor
 from .disks import Disk
 from .export import Account
 from .geometry import Span, ceil_div, split
+from .governor import Governor
 from .limits import CHUNK, COMPARE_CHUNKS, GRANULE
 from .messages import (
     Codec,
@@ -67,9 +68,15 @@ class Answers:
     """Requests go in, answers go out on the channel, in order. The channel's owner calls all of it."""
 
     def __init__(
-        self, channel: Channel, disk: Disk, account: Account, codecs: Tuple[Codec, ...]
+        self,
+        channel: Channel,
+        disk: Disk,
+        account: Account,
+        codecs: Tuple[Codec, ...],
+        governor: Governor,
     ) -> None:
         self._channel = channel
+        self._governor = governor
         self._account = account
         self._hasher = account.ledger.hasher
         self._compressor = Compressor(codecs)
@@ -177,6 +184,7 @@ class Answers:
 
         def transmit(encoded: Encoded) -> None:
             length = len(encoded.payload)
+            self._governor.await_turn(length, self._channel.rest)
             frame = Data(span.start, span.length, length, encoded.codec, digests)
             self._channel.send(frame, encoded.payload)
 

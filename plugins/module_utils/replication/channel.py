@@ -115,6 +115,11 @@ class Channel:
         ):
             self.send(Alive())
 
+    def rest(self, seconds: float) -> None:
+        """Do nothing for so long, but to say `Alive`. Raises StoppedError if the owner is to end."""
+        self.stop.wait(seconds)
+        self.tend()
+
     def leave(self, farewell: Union[Goodbye, Error]) -> None:
         """Say the last frame if the peer still takes it, and close."""
         can_speak = self.connection.state is not State.CLOSED and not self._is_inside_frame

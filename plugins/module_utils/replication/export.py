@@ -5,11 +5,12 @@
 import logging
 import os
 import threading
-from typing import Callable, Dict, List, Mapping
+from typing import Callable, Dict, List, Mapping, Optional
 
 from ..errors import InputError
 from .digests import Hasher, Offer
 from .disks import Disk
+from .governor import Governor
 from .ledger import Ledger
 from .messages import View
 
@@ -43,7 +44,7 @@ class Account:
 
 
 class Export:
-    """The disks of one run by name, and the accounts of its newest sync. Threads share it."""
+    """The disks of one run by name, and the account of each one's newest sync. Threads share it."""
 
     def __init__(
         self,
@@ -51,13 +52,15 @@ class Export:
         offers: List[Offer],
         *,
         view: View = View.MOVING,
+        governor: Optional[Governor] = None,
         settle: Callable[[], None] = write_out_file_systems,
     ) -> None:
         self.offers = offers
         self.view = view
+        self.governor = governor or Governor(lambda: 0)
         self._disks = disks
         self._settle = settle
-        self._sync = b""
+        self._syncs: Dict[str, bytes] = {}
         self._accounts: Dict[str, Account] = {}
         self._lock = threading.Lock()
 
@@ -69,19 +72,20 @@ class Export:
             )
         return self._disks[name]()
 
-    def begin(self, sync: bytes) -> None:
-        """Start the accounts of a sync anew, unless it is the one that is going on.
+    def begin(self, name: str, sync: bytes) -> None:
+        """Start the account of a disk anew, unless the sync is the one that is going on.
 
         First the server's file systems write out what they hold back (`settle`): a sync carries all
         that was written before it began.
         """
         with self._lock:
-            if sync != self._sync:
+            if self._syncs.get(name) != sync:
                 self._settle()
-                self._sync, self._accounts = sync, {}
+                self._syncs[name] = sync
+                self._accounts.pop(name, None)
 
     def account(self, name: str, size: int, hasher: Hasher) -> Account:
-        """Return the account of a disk in the sync that was begun last."""
+        """Return the account of a disk in its sync that was begun last; 16 bytes per chunk."""
         with self._lock:
             if name not in self._accounts:
                 self._accounts[name] = Account(Ledger(size, hasher))

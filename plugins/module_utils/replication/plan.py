@@ -12,7 +12,7 @@ from typing import Any, Mapping
 
 from .limits import PORT
 
-# More than this never helped on one link; the source's processor is the limit before.
+# Of all disks together. More never helped on one link; the source's processor is the limit before.
 MOST_CONNECTIONS = 8
 
 
@@ -36,6 +36,7 @@ class SyncPlan:
     disks: tuple[DiskPair, ...]
     port: int = PORT
     connections: int = 2
+    disks_at_once: int = 1
     # The first sync zeroes what a target has beyond its source, and leaves the reading back to the
     # next sync, which reads everything.
     initial: bool = False

@@ -18,7 +18,8 @@ import stat
 import sys
 import threading
 import time
-from typing import Any, Callable, Iterator, Mapping
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from typing import Any, Callable, Iterable, Iterator, Mapping
 
 from ..errors import FerryError, InputError
 from ..units import show_exact_size
@@ -29,7 +30,7 @@ from .dialer import Dialer
 from .limits import DIAL_TIMEOUT
 from .plan import MOST_CONNECTIONS, DiskPair, DiskReport, SyncPlan, SyncReport
 from .progress import DiskProgress, Progress, write_json
-from .sync import DiskSync
+from .sync import DiskSync, raise_first
 from .target_disks import PathTargetDisk, TargetDisk
 from .tls import Identity, TlsEnd, target_end
 
@@ -49,9 +50,10 @@ def plan_sync(**fields: Any) -> SyncPlan:
     """Return a plan that can be run. Raises InputError for one that cannot."""
     disks = tuple(DiskPair(**disk) for disk in fields.pop("disks"))
     plan = SyncPlan(disks=disks, **fields)
-    if not 1 <= plan.connections <= MOST_CONNECTIONS:
+    if min(plan.connections, plan.disks_at_once) < 1 or _connections_of(plan) > MOST_CONNECTIONS:
         raise InputError(
-            f"A sync uses 1 to {MOST_CONNECTIONS} connections, not {plan.connections}."
+            f"A sync uses 1 to {MOST_CONNECTIONS} connections, not {plan.connections} for each of "
+            f"{plan.disks_at_once} disks at once."
         )
     for what, names in (
         ("source", [disk.source for disk in disks]),
@@ -63,6 +65,10 @@ def plan_sync(**fields: Any) -> SyncPlan:
                 f"Each {what} disk is synced once, but {sorted(twice)} is named twice."
             )
     return plan
+
+
+def _connections_of(plan: SyncPlan) -> int:
+    return plan.connections * min(plan.disks_at_once, len(plan.disks))
 
 
 def run_sync(
@@ -117,15 +123,25 @@ class _Run:
     def sync_all(
         self, open_disk: Callable[[str], TargetDisk], connect: Callable[[], socket.socket]
     ) -> tuple[DiskReport, ...]:
-        """Sync disk after disk; all are opened and measured before the first byte is written."""
+        """Sync the disks, as many at once as planned; all are opened before the first byte is written."""
         dialer = Dialer(connect, _tls_end(self._plan), self._stop)
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._tell_progress())
             disks = [self._open(pair, open_disk, stack) for pair in self._plan.disks]
-            return tuple(
-                DiskSync(self._plan, dialer, disk, counters, pair=pair, stop=self._stop).run()
+            return self._run_all(
+                DiskSync(self._plan, dialer, disk, counters, pair=pair, stop=self._stop)
                 for disk, counters, pair in zip(disks, self._counters, self._plan.disks)
             )
+
+    def _run_all(self, syncs: Iterable[DiskSync]) -> tuple[DiskReport, ...]:
+        """Run the syncs in their order. The first error ends them all and is raised here."""
+        with ThreadPoolExecutor(self._plan.disks_at_once, "ferry-disk") as executor:
+            reports = [executor.submit(sync.run) for sync in syncs]
+            _unused, running = wait(reports, return_when=FIRST_EXCEPTION)
+            if running:
+                self._stop.set()
+        raise_first(reports)
+        return tuple(report.result() for report in reports)
 
     def _open(
         self,

@@ -29,14 +29,17 @@ from .daemon import RunLock, find_holder, spawn, stop_holder, take_lock
 from .digests import calibrate
 from .disks import PathDisk
 from .export import Export
+from .governor import Governor, check_limit, read_limit
 from .limits import PORT
 from .messages import View
+from .priority import give_way
 from .server import Lease, Server, listen
 from .tls import Identity, TlsEnd, source_end
 
 RUN_FILE = "run.json"
 LOG_FILE = "sender.log"
 LEASE_FILE = "lease"
+LIMIT_FILE = "limit"
 
 # A sender without a connection leaves after this, in seconds, if nobody renews its lease.
 LEASE = 1800.0
@@ -74,6 +77,8 @@ class _Order(NamedTuple):
     view: View
     identity: Identity
     lease: float
+    bandwidth_limit: int
+    gives_way: bool
 
 
 def _read_order(document: Mapping[str, Any]) -> _Order:
@@ -90,6 +95,8 @@ def _read_order(document: Mapping[str, Any]) -> _Order:
         _view(document.get("view", View.MOVING.word)),
         Identity(*(_required(document, text) for text in texts)),
         float(document.get("lease") or LEASE),
+        check_limit(int(document.get("bandwidth_limit") or 0)),
+        bool(document.get("gives_way")),
     )
 
 
@@ -99,17 +106,21 @@ def _start_daemon(order: _Order, end: TlsEnd, lock: RunLock) -> Tuple[int, int]:
     listener = listen(order.bind, order.port)
     port = int(listener.getsockname()[1])
     lease = Lease(os.path.join(order.directory, LEASE_FILE), order.lease)
+    limit_path = os.path.join(order.directory, LIMIT_FILE)
     _write(lease.path, "")
+    _write(limit_path, str(order.bandwidth_limit))
     _write(os.path.join(order.directory, RUN_FILE), json.dumps({"run": order.run, "port": port}))
     disks = {name: partial(PathDisk, path) for name, path in order.disks.items()}
-    server = Server(listener, end, Export(disks, calibrate(), view=order.view), lease)
+    governor = Governor(partial(read_limit, limit_path))
+    export = Export(disks, calibrate(), view=order.view, governor=governor)
+    server = Server(listener, end, export, lease)
     log_path = os.path.join(order.directory, LOG_FILE)
-    pid = spawn(log_path, lock, lambda: _serve(server, order.directory), [listener.fileno()])
+    pid = spawn(log_path, lock, lambda: _serve(server, order), [listener.fileno()])
     listener.close()
     return port, pid
 
 
-def _serve(server: Server, directory: str) -> int:
+def _serve(server: Server, order: _Order) -> int:
     """The daemon: serves until it is stopped or its lease ends, and leaves nothing."""
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
@@ -117,8 +128,10 @@ def _serve(server: Server, directory: str) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: server.stop())
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if order.gives_way:
+        give_way()
     server.serve()
-    shutil.rmtree(directory, ignore_errors=True)
+    shutil.rmtree(order.directory, ignore_errors=True)
     return 0
 
 
@@ -148,7 +161,22 @@ def status(document: Mapping[str, Any]) -> Dict[str, Any]:
     if pid is None:
         return {"running": False}
     os.utime(os.path.join(directory, LEASE_FILE))
-    return dict(_read_run(directory), running=True, pid=pid)
+    limit = read_limit(os.path.join(directory, LIMIT_FILE))
+    return dict(_read_run(directory), running=True, pid=pid, bandwidth_limit=limit)
+
+
+def limit(document: Mapping[str, Any]) -> Dict[str, Any]:
+    """Set how many bytes a second the directory's sender may send, from the next second on; 0 for no limit."""
+    directory = _required(document, "directory")
+    wanted = check_limit(int(document.get("bandwidth_limit") or 0))
+    if find_holder(directory) is None:
+        raise InputError(
+            "No sender runs in {}.".format(directory), hint="A limit is for a sync that runs."
+        )
+    path = os.path.join(directory, LIMIT_FILE)
+    _write(path + ".new", str(wanted))
+    os.replace(path + ".new", path)
+    return {"bandwidth_limit": wanted}
 
 
 def stop(document: Mapping[str, Any]) -> Dict[str, Any]:
@@ -164,6 +192,7 @@ COMMANDS: Dict[str, Callable[[Mapping[str, Any]], Dict[str, Any]]] = {
     "list": list_command,
     "status": status,
     "stop": stop,
+    "limit": limit,
 }
 
 

@@ -100,11 +100,13 @@ class SourceSession:
         if self._hello is None:
             raise LocalProtocolError("A disk was opened before Hello.")
         self._close_disk()
-        self._meanwhile(lambda: self._export.begin(request.sync))
         disk = self._export.open_disk(request.name)
+        self._meanwhile(lambda: self._export.begin(request.name, request.sync))
         hasher = Hasher(self._hello.algorithm)
         self._account = self._export.account(request.name, disk.size, hasher)
-        self._answers = Answers(self._channel, disk, self._account, self._hello.codecs)
+        self._answers = Answers(
+            self._channel, disk, self._account, self._hello.codecs, self._export.governor
+        )
         self._channel.send(DiskInfo(disk.size, self._export.view))
 
     def _end(self) -> None:

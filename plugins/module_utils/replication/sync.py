@@ -15,7 +15,7 @@ import logging
 import secrets
 import threading
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from typing import Callable, Iterator, TypeVar
+from typing import Any, Callable, Iterator, Sequence, TypeVar
 
 from ..errors import FerryError, InputError, RestartSyncError, TransientError
 from ..units import show_exact_size
@@ -128,7 +128,7 @@ class DiskSync:
             _unused, running = wait(links, return_when=FIRST_EXCEPTION)
             if running:
                 self._stop.set()
-        _raise_first(links)
+        raise_first(links)
 
     def _drive(self, job: DiskJob) -> None:
         """Drive one connection, made anew as often as it takes, until the work list is empty."""
@@ -256,9 +256,9 @@ def zero_tail(disk: TargetDisk, size: int) -> None:
             disk.write(piece.start, data)
 
 
-def _raise_first(links: list[Future[None]]) -> None:
-    """Raise what ended the sync: the others only heard of it and stopped."""
-    errors = [error for error in (link.exception() for link in links) if error is not None]
+def raise_first(ended: Sequence[Future[Any]]) -> None:
+    """Raise what ended the work of several threads: the others only heard of it and stopped."""
+    errors = [error for error in (each.exception() for each in ended) if error is not None]
     errors.sort(key=lambda error: isinstance(error, StoppedError))
     if errors:
         raise errors[0]

@@ -17,7 +17,7 @@ from .sender import Sender, SourceError, call_sender, input_error, sender_progra
 Order = Dict[str, Any]
 
 # What makes two exports the same: a sender started with these serves exactly the wanted worker.
-_SAME = ("run", "worker_certificate", "port", "bind", "names", "lease", "source_view")
+_SAME = ("run", "worker_certificate", "port", "bind", "names", "lease", "source_view", "gives_way")
 
 
 class StartPlan(NamedTuple):
@@ -81,6 +81,7 @@ def wanted(order: Order) -> exports.Record:
         "names": order["disks"],
         "lease": order["lease"],
         "source_view": order["source_view"],
+        "gives_way": order["gives_way"],
     }
 
 
@@ -157,6 +158,8 @@ def _start_document(order: Order, folder: str, disks: List[Order]) -> Order:
         "disks": disks,
         "lease": order["lease"],
         "view": order["source_view"],
+        "bandwidth_limit": order["bandwidth_limit"],
+        "gives_way": order["gives_way"],
     }
 
 
@@ -171,6 +174,23 @@ def absent(order: Order) -> Order:
         if was_there:
             exports.remove(folder, Sender(sender_program()))
     return {"changed": was_there}
+
+
+def limited(order: Order) -> Order:
+    """Set the bandwidth limit of the migration's sender, which must run."""
+    _refuse_without_root()
+    sender = Sender(sender_program())
+    folder = exports.folder_of(order["base"], order["migration_id"])
+    running = exports.look(folder, sender)
+    if running is None:
+        raise input_error(
+            "No sender of migration {} runs on this host.".format(order["migration_id"]),
+            "A limit is for a sync that runs; for the next one set it when it is started.",
+        )
+    was, wanted_limit = running["bandwidth_limit"], order["bandwidth_limit"]
+    if was != wanted_limit and not order["check"]:
+        sender.call("limit", {"directory": folder, "bandwidth_limit": wanted_limit})
+    return {"changed": was != wanted_limit, "before": was}
 
 
 def _refuse_without_root() -> None:
@@ -191,4 +211,4 @@ def _public(record: exports.Record) -> Order:
     return {name: record.get(name) for name in ("migration_id", "run", "pid", "port")}
 
 
-ORDERS = {"info": info, "started": started, "absent": absent}
+ORDERS = {"info": info, "started": started, "limited": limited, "absent": absent}

@@ -55,6 +55,8 @@ def a_start(base: Path, **other: Any) -> dict[str, Any]:
         "disks": [],
         "lease": 60,
         "source_view": "moving",
+        "bandwidth_limit": 0,
+        "gives_way": False,
         "key": "the private key",
         "certificate": "sender's",
     }
@@ -234,7 +236,7 @@ def test_plan_names_every_difference(tmp_path: Path) -> None:
     running = {"migration_id": "web01", "pid": 7, "run": "old", "port": 5994}
     plan = plan_start(a_start(tmp_path), [running])
     assert plan.starts
-    assert plan.reason == "run, worker_certificate, bind, names, lease, source_view"
+    assert plan.reason == "run, worker_certificate, bind, names, lease, source_view, gives_way"
 
 
 def test_plan_refuses_the_port_of_a_nameless_run(tmp_path: Path) -> None:

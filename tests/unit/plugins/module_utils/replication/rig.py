@@ -76,6 +76,10 @@ def make_papers(run: str = RUN) -> Papers:
     )
 
 
+class Killed(BaseException):
+    """What a SIGKILL is to a thread: no handler of ours catches it."""
+
+
 class Source:
     """A sender in threads of this process. `channel_type` may be a citizen that does harm."""
 
@@ -92,7 +96,7 @@ class Source:
         self._disks = disks
         self._view = view
         self._end = source_end(run, Identity(own.certificate, own.key, peer))
-        self._channel_type = channel_type
+        self.channel_type = channel_type
         self._threads: list[threading.Thread] = []
         self.errors: list[FerryError] = []
         self.connection_count = 0
@@ -125,10 +129,12 @@ class Source:
     def _serve(self, connected: socket.socket) -> None:
         try:
             secured = secure(connected, self._end)
-            channel = self._channel_type(secured, Connection(Role.SOURCE), RUN, threading.Event())
+            channel = self.channel_type(secured, Connection(Role.SOURCE), RUN, threading.Event())
             SourceSession(channel, self.export).serve()
         except FerryError as error:
             self.errors.append(error)
+        except Killed:
+            pass  # As a killed process says nothing.
 
 
 class Rig:

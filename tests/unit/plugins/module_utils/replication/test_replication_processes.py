@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -22,15 +24,24 @@ from ansible_collections.ferry.hvm.plugins.module_utils.replication.daemon impor
     stop_holder,
     take_lock,
 )
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.governor import LEAST
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.limits import CHUNK
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.package import (
     SENDER_FILES,
     build_sender,
 )
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.plan import SyncPlan
+from ansible_collections.ferry.hvm.plugins.module_utils.units import MIB
 
 from tests.unit.plugins.module_utils.replication.relay import Relay
-from tests.unit.plugins.module_utils.replication.rig import DEADLINE, Papers, Rig, noise, patched
+from tests.unit.plugins.module_utils.replication.rig import (
+    DEADLINE,
+    Papers,
+    Rig,
+    noise,
+    patched,
+    reference_root,
+)
 
 # Every Python of this machine that a source may have, pyenv's among them; 3.6 is the oldest.
 PYTHONS = [sys.executable, *sorted(glob.glob("/root/.pyenv/versions/3.*/bin/python3.[0-9]*[0-9]"))]
@@ -208,6 +219,64 @@ def test_asking_for_the_status_renews_the_lease(sender: Sender) -> None:
     assert lease.stat().st_mtime > 1
 
 
+def test_the_limit_of_a_sender_is_changed_while_it_runs(sender: Sender) -> None:
+    where = {"directory": str(sender.directory)}
+    refused = sender.call("limit", {**where, "bandwidth_limit": MIB})
+    assert "No sender runs" in refused["error"]["what"]
+    sender.start(bandwidth_limit=MIB)
+    assert sender.call("status", where)["bandwidth_limit"] == MIB
+    assert sender.call("limit", {**where, "bandwidth_limit": 2 * MIB}) == {
+        "bandwidth_limit": 2 * MIB
+    }
+    assert sender.call("status", where)["bandwidth_limit"] == 2 * MIB
+    assert "too low" in sender.call("limit", {**where, "bandwidth_limit": 1})["error"]["what"]
+    sender.call("limit", where)
+    assert sender.call("status", where)["bandwidth_limit"] == 0
+
+
+def test_a_limited_sync_takes_its_time_and_a_raised_limit_ends_it(
+    sender: Sender, rig: Rig, tmp_path: Path
+) -> None:
+    content = noise(8 * CHUNK)
+    sender.disk.write_bytes(content)
+    where = {"directory": str(sender.directory)}
+    port = sender.start(bandwidth_limit=LEAST)["port"]
+    target = tmp_path / "target.raw"
+    target.write_bytes(bytes(len(content)))
+    receiver.start_detached(plan(rig, port, target, len(content)))
+    # At this limit the whole would take two minutes: that it is not done yet is sure.
+    wait_for_progress(rig.directory)
+    assert receiver.is_running(str(rig.directory))
+    sender.call("limit", {**where, "bandwidth_limit": 0})
+    assert wait_for_end(rig.directory)["state"] == "done"
+    assert target.read_bytes() == content
+
+
+def wait_for_progress(directory: Path) -> None:
+    """Wait until the sync has accounted for something."""
+    deadline = time.monotonic() + DEADLINE
+    while not any(disk["done"] for disk in read_progress(directory)):
+        assert time.monotonic() < deadline, "nothing arrives"
+        time.sleep(0.1)
+
+
+def read_progress(directory: Path) -> list[Answer]:
+    try:
+        return list(json.loads((directory / "progress.json").read_text())["disks"])
+    except FileNotFoundError:
+        return []
+
+
+def test_a_sender_that_gives_way_has_the_lowest_priorities(sender: Sender) -> None:
+    pid = sender.start(gives_way=True)["pid"]
+    deadline = time.monotonic() + DEADLINE
+    while os.getpriority(os.PRIO_PROCESS, pid) != 19:
+        assert time.monotonic() < deadline, "it does not give way"
+        time.sleep(0.02)
+    shown = subprocess.run(["ionice", "-p", str(pid)], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "best-effort: prio 7"
+
+
 def test_a_second_run_on_a_port_hears_which_run_has_it(sender: Sender) -> None:
     first = sender.start()
     directory = sender.directory.parent / "db01-1"
@@ -271,7 +340,7 @@ def test_the_list_names_this_machines_disks(sender: Sender, python: str) -> None
 
 
 def test_a_wrong_command_is_a_clear_error(sender: Sender) -> None:
-    assert "Usage: sender.pyz start|list|status|stop" in sender.call("run")["error"]["what"]
+    assert "Usage: sender.pyz start|list|status|stop|limit" in sender.call("run")["error"]["what"]
 
 
 class Stalled(NamedTuple):
@@ -285,26 +354,65 @@ class Stalled(NamedTuple):
     sender_port: int
 
 
-@pytest.fixture
-def stalled(rig: Rig, sender: Sender, tmp_path: Path) -> Iterator[Stalled]:
+@contextlib.contextmanager
+def stall(rig: Rig, sender: Sender, folder: Path, most: int) -> Iterator[Stalled]:
+    """Lend a sync whose network carried `most` bytes of the source's."""
     content = noise(24 * CHUNK)
     sender.disk.write_bytes(content)
-    target = tmp_path / "target.raw"
+    target = folder / "target.raw"
     target.write_bytes(noise(len(content), seed=2))
     port = sender.start()["port"]
-    relay = Relay(port, most=8 * CHUNK)
+    relay = Relay(port, most=most)
     half_way = plan(rig, relay.port, target, len(content))
     pid = receiver.start_detached(half_way)
-    assert relay.stalled.wait(DEADLINE)
-    yield Stalled(half_way, pid, relay, target, content, port)
-    relay.close()
+    try:
+        assert relay.stalled.wait(DEADLINE)
+        yield Stalled(half_way, pid, relay, target, content, port)
+    finally:
+        relay.close()
+
+
+@pytest.fixture
+def stalled(rig: Rig, sender: Sender, tmp_path: Path) -> Iterator[Stalled]:
+    with stall(rig, sender, tmp_path, most=8 * CHUNK) as halted:
+        yield halted
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("moment", range(50))
+def test_a_kill_at_any_moment_costs_no_byte(
+    rig: Rig, sender: Sender, tmp_path: Path, moment: int
+) -> None:
+    most = random.Random(moment).randrange(24 * CHUNK)
+    with stall(rig, sender, tmp_path, most) as halted:
+        if moment % 2:
+            kill(halted.pid)
+            rig.put_key()
+            receiver.start_detached(halted.plan)
+        else:
+            kill(sender.call("status", {"directory": str(sender.directory)})["pid"])
+            sender.start(port=halted.sender_port)
+        halted.relay.go_on()
+        if wait_for_end(rig.directory)["state"] != "done":  # It had not reached the source yet.
+            rig.put_key()
+            receiver.start_detached(halted.plan)
+        result = wait_for_end(rig.directory)
+    assert result["state"] == "done"
+    assert halted.target.read_bytes() == halted.content
+    claim = result["disks"][0]["claim"]
+    assert claim["root"] == reference_root(halted.content, claim["algorithm"])
+
+
+def kill(pid: int) -> None:
+    """End a process as the power cut does."""
+    os.kill(pid, signal.SIGKILL)
+    wait_until_gone(pid)
 
 
 def test_a_receiver_that_is_killed_leaves_a_disk_that_the_next_one_mends(
     rig: Rig, stalled: Stalled
 ) -> None:
-    os.kill(stalled.pid, signal.SIGKILL)
-    wait_until_gone(stalled.pid)
+    kill(stalled.pid)
     assert not (rig.directory / "result.json").exists()
     stalled.relay.go_on()
     receiver.start_detached(stalled.plan)
@@ -326,9 +434,7 @@ def test_a_receiver_that_is_stopped_says_so(rig: Rig, stalled: Stalled) -> None:
 def test_a_sender_that_is_killed_loses_its_connections_and_a_new_one_goes_on(
     rig: Rig, sender: Sender, stalled: Stalled
 ) -> None:
-    first = sender.call("status", {"directory": str(sender.directory)})["pid"]
-    os.kill(first, signal.SIGKILL)
-    wait_until_gone(first)
+    kill(sender.call("status", {"directory": str(sender.directory)})["pid"])
     assert sender.start(port=stalled.sender_port)["port"] == stalled.sender_port
     stalled.relay.go_on()
     assert wait_for_end(rig.directory)["state"] == "done"

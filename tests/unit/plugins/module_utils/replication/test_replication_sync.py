@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.errors import FerryError, InputError
@@ -159,6 +160,55 @@ def test_several_disks_cross_one_after_the_other(rig: Rig) -> None:
     report = rig.sync(rig.source(*map(MemoryDisk, contents)), *targets, initial=True)
     assert [disk.content for disk in targets] == contents
     assert [disk.name for disk in report.disks] == ["sda", "sdb", "sdc"]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 4])
+def test_any_number_of_disks_cross_at_once(rig: Rig, at_once: int) -> None:
+    contents = [noise(3 * CHUNK + seed, seed=seed) for seed in range(3)]
+    targets = [MemoryDisk(bytes(len(content))) for content in contents]
+    source = rig.source(*map(MemoryDisk, contents))
+    report = rig.sync(source, *targets, disks_at_once=at_once)
+    assert [bytes(target.content) for target in targets] == contents
+    assert [disk.name for disk in report.disks] == ["sda", "sdb", "sdc"]
+    for disk, content in zip(report.disks, contents):
+        assert disk.claim.root == reference_root(content, disk.claim.algorithm)
+        assert disk.repaired == 0
+
+
+def test_disks_at_once_are_really_at_once(rig: Rig) -> None:
+    """Each disk waits until the other has been read: one after the other would never end."""
+    meeting = threading.Barrier(2, timeout=30.0)
+
+    class MeetingDisk(MemoryDisk):
+        has_met = False
+
+        def read(self, start: int, length: int, buffer: memoryview) -> memoryview:
+            if not self.has_met:
+                self.has_met = True
+                meeting.wait()
+            return super().read(start, length, buffer)
+
+    disks = [MeetingDisk(noise(CHUNK, seed=seed)) for seed in range(2)]
+    targets = [MemoryDisk(bytes(CHUNK)) for _unused in range(2)]
+    rig.sync(rig.source(*disks), *targets, disks_at_once=2, connections=1)
+    assert [target.content for target in targets] == [disk.content for disk in disks]
+
+
+def test_a_disk_that_fails_ends_the_others_and_is_the_one_that_is_told(rig: Rig) -> None:
+    class DeadDisk(MemoryDisk):
+        def write(self, start: int, data: memoryview) -> None:
+            raise DiskError("The disk is dead.")
+
+    contents = [noise(2 * CHUNK, seed=seed) for seed in range(2)]
+    targets = [MemoryDisk(bytes(2 * CHUNK)), DeadDisk(bytes(2 * CHUNK))]
+    with pytest.raises(DiskError, match="The disk is dead"):
+        rig.sync(rig.source(*map(MemoryDisk, contents)), *targets, disks_at_once=2)
+
+
+@pytest.mark.parametrize(("connections", "at_once"), [(0, 1), (1, 0), (9, 1), (3, 3)])
+def test_too_many_connections_are_refused(rig: Rig, connections: int, at_once: int) -> None:
+    with pytest.raises(InputError, match="1 to 8 connections"):
+        rig.plan(1, 1, 1, connections=connections, disks_at_once=at_once)
 
 
 @pytest.mark.parametrize("connections", [1, 2, 8], ids=lambda count: f"{count} connections")
