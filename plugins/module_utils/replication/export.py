@@ -54,7 +54,10 @@ class Export:
         view: View = View.MOVING,
         governor: Optional[Governor] = None,
         settle: Callable[[], None] = write_out_file_systems,
+        check_view: Callable[[], None] = lambda: None,
     ) -> None:
+        """`check_view` raises InputError when the disks are not, or no more, what `view` says."""
+        self.check_view = check_view
         self.offers = offers
         self.view = view
         self.governor = governor or Governor(lambda: 0)

@@ -49,8 +49,7 @@ def start(document: Mapping[str, Any]) -> Dict[str, Any]:
     """Start a sender; it listens when this returns. What can be wrong is found out before."""
     order = _read_order(document)
     sizes = {name: _size(path) for name, path in order.disks.items()}
-    if order.view is View.STOPPED:
-        _check_stopped(order.disks)
+    _check_view(order)
     end = source_end(order.run, order.identity)
     lock = take_lock(order.directory)
     try:
@@ -112,7 +111,13 @@ def _start_daemon(order: _Order, end: TlsEnd, lock: RunLock) -> Tuple[int, int]:
     _write(os.path.join(order.directory, RUN_FILE), json.dumps({"run": order.run, "port": port}))
     disks = {name: partial(PathDisk, path) for name, path in order.disks.items()}
     governor = Governor(partial(read_limit, limit_path))
-    export = Export(disks, calibrate(), view=order.view, governor=governor)
+    export = Export(
+        disks,
+        calibrate(),
+        view=order.view,
+        governor=governor,
+        check_view=partial(_check_view, order),
+    )
     server = Server(listener, end, export, lease)
     log_path = os.path.join(order.directory, LOG_FILE)
     pid = spawn(log_path, lock, lambda: _serve(server, order), [listener.fileno()])
@@ -237,9 +242,11 @@ def _view(word: str) -> View:
     raise InputError("There is no source view {!r}.".format(word))
 
 
-def _check_stopped(disks: Mapping[str, str]) -> None:
-    """Nobody is believed to have stopped the source whose file systems can still be written."""
-    for name, path in disks.items():
+def _check_view(order: _Order) -> None:
+    """Nobody is believed to have stopped the source whose file systems can be written, then or by now."""
+    if order.view is not View.STOPPED:
+        return
+    for name, path in order.disks.items():
         places = writable_mounts(path)
         if places:
             raise InputError(

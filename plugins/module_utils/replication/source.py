@@ -112,6 +112,7 @@ class SourceSession:
     def _end(self) -> None:
         if self._account is None:
             raise LocalProtocolError("A disk ended before it was opened.")
+        self._export.check_view()
         root = self._account.ledger.root()
         self._channel.send(Root(root, self._account.bytes_read, 0, 0))
 

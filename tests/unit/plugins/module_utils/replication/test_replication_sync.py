@@ -241,6 +241,19 @@ def test_the_claim_carries_the_view_that_the_source_itself_told(rig: Rig) -> Non
     assert report.disks[0].claim.source_read.read == CHUNK
 
 
+def test_a_view_that_ended_during_the_sync_is_never_claimed(rig: Rig) -> None:
+    """A source that counted as stopped was written again before the sync ended."""
+    content = noise(CHUNK)
+    source = rig.source(MemoryDisk(content), view=View.STOPPED)
+
+    def refuse() -> None:
+        raise InputError("Disk sda cannot count as stopped: / can be written.")
+
+    source.export.check_view = refuse
+    with pytest.raises(InputError, match="cannot count as stopped"):
+        rig.sync(source, MemoryDisk(bytes(CHUNK)), source_view="stopped")
+
+
 def test_a_plan_that_believes_in_a_better_view_is_refused(rig: Rig) -> None:
     target = MemoryDisk(bytes(CHUNK))
     with pytest.raises(InputError, match="reads disk sda as moving, but the plan says stopped"):
