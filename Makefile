@@ -9,7 +9,7 @@ VENV := .venv/bin
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup demo demo-down test quick lint types sanity unit coverage integration system fuzz build clean
+.PHONY: help setup demo demo-down test quick lint types sanity unit coverage integration system fuzz bench soak build clean
 
 help:
 	@echo "make demo        a real migration on this machine: first sync, delta, the clone boots"
@@ -17,6 +17,8 @@ help:
 	@echo "make test        everything that must be green: lint, types, sanity, unit, integration, real boots"
 	@echo "make quick       the inner loop, seconds: lint, types, unit"
 	@echo "make fuzz        ten minutes of whatever a peer may say, to the protocol's core"
+	@echo "make bench       Ferry beside its peers: time, processor, wire, memory; results in docs/benchmarks"
+	@echo "make soak        the longer matrix: 100 Mbit/s, disks up to 64 GiB; results in docs/measurements"
 	@echo "make setup       only what the others need: packages, .venv, the collection's link"
 
 setup:
@@ -61,6 +63,17 @@ fuzz: setup
 	$(VENV)/pip install --quiet -r tests/fuzz/requirements.txt
 	$(VENV)/python -m tests.fuzz peer 500
 	$(VENV)/python -m tests.fuzz payload 100
+
+# As root. More is said by: make bench BENCH="--help"
+bench: setup
+	tests/bench/setup.sh
+	$(VENV)/python -m tests.bench $(BENCH)
+
+# A quarter of the size: 1 GiB takes 90 s at 100 Mbit/s, and there are seven ways.
+soak: setup
+	tests/bench/setup.sh
+	$(VENV)/python -m tests.bench --links 100mbit --size 256M --sparse 1G 4G 16G 64G --minutes 10 \
+	    --output docs/measurements --name "$$(date -u +%F)-soak" $(SOAK)
 
 build: setup
 	$(VENV)/ansible-galaxy collection build --force --output-path .build
