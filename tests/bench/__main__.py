@@ -60,9 +60,9 @@ def _bench(wanted: argparse.Namespace, words: Sequence[str]) -> int:
     if os.geteuid() != 0:
         raise BenchError("The benchmark makes network namespaces and needs root.")
     pool = make_pool(cache_directory() / "bench", pool_size(wanted.size))
-    load = show_load()
+    host = describe(pool, words)
     samples = list(_measure(wanted, pool))
-    _write(wanted, samples, f"{describe(pool, words)}* Load before: {load}\n")
+    _write(wanted, samples, f"{host}* Load after: {show_load()}\n")
     holds = all(verdict.holds for verdict in judge(summarize(samples)))
     return int(wanted.check and not holds)
 

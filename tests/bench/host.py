@@ -30,19 +30,20 @@ def describe(pool: Path, arguments: Sequence[str]) -> str:
     command = shlex.join([".venv/bin/python", "-m", "tests.bench", *arguments])
     facts = {
         "Repeat with": f"`tests/bench/setup.sh && {command}` (as root)",
-        "Ended": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "Begun": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "Commit": _say("git", "-C", str(CHECKOUT), "describe", "--always", "--dirty"),
         "Machine": f"{_processor()}, {os.cpu_count()} processors for both ends together",
         "Kernel": platform.release(),
         "Python": f"{platform.python_version()}, {ssl.OPENSSL_VERSION}",
         "Peers": "; ".join(_say(*program) for program in _PROGRAMS),
+        "Load before": show_load(),
         "Images": f"content {pool.stem.split('-')[1]}; in memory, so that no disk is measured",
     }
     return "".join(f"* {name}: {fact}\n" for name, fact in facts.items())
 
 
 def show_load() -> str:
-    """Return how busy the machine is: above 0 before a run, others are at work too."""
+    """Return how busy the machine was in the last minute; more than 0 before a run means others."""
     return f"{os.getloadavg()[0]:.1f}"
 
 

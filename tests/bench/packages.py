@@ -93,10 +93,11 @@ def unpack(packages: Iterable[Path]) -> Iterator[bytes]:
     for package in packages:
         command = ["dpkg-deb", "--fsys-tarfile", str(package)]
         with subprocess.Popen(command, stdout=PIPE, stderr=DEVNULL) as unpacker:
-            yield from _files_of(unpacker.stdout)
+            yield from files_of(unpacker.stdout)
 
 
-def _files_of(stream: IO[bytes] | None) -> Iterator[bytes]:
+def files_of(stream: IO[bytes] | None) -> Iterator[bytes]:
+    """Yield the content of the regular files of a tar archive."""
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for member in archive:
             content = archive.extractfile(member) if member.isfile() else None
