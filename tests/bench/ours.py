@@ -67,7 +67,7 @@ class Ours:
 
     def _call(self, job: Job, command: str, document: dict[str, Any]) -> None:
         sender = [*self.python, str(job.folder / "sender.pyz"), command]
-        job.source.run(sender, json.dumps(document))
+        job.source_end.run(sender, json.dumps(document))
 
 
 def both() -> list[Ours]:

@@ -39,15 +39,17 @@ def sshd_folder() -> Iterator[None]:
 def _serve_nbd(job: Job) -> None:
     tls = ["--tls=require", "--tls-verify-peer", f"--tls-certificates={job.papers.tls}"]
     place = ["-f", "-r", "-i", job.address, "-p", str(NBD_PORT)]
-    server = job.source.start(["nbdkit", *place, *tls, "file", str(job.image)])
-    await_port(server, NBD_PORT, job.source.log)
+    server = job.source_end.start(["nbdkit", *place, *tls, "file", str(job.image)])
+    await_port(server, NBD_PORT, job.source_end.log)
 
 
 def _serve_ssh(job: Job) -> None:
     configuration = str(job.papers.ssh / "sshd_config")
     address = f"ListenAddress={job.address}"
-    server = job.source.start(["/usr/sbin/sshd", "-D", "-e", "-f", configuration, "-o", address])
-    await_port(server, SSH_PORT, job.source.log)
+    server = job.source_end.start(
+        ["/usr/sbin/sshd", "-D", "-e", "-f", configuration, "-o", address]
+    )
+    await_port(server, SSH_PORT, job.source_end.log)
 
 
 class Nbdcopy:

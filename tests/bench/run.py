@@ -76,21 +76,18 @@ class Bench:
         return target
 
     def _copy(self, copy: Copy, target: Path, scratch: Path) -> Sample:
-        case, link = copy.case, self.links[copy.case.link]
+        case, link, log = copy.case, self.links[copy.case.link], scratch / "log"
         with ExitStack() as stack:
-            ends = {"source": link.source_entry, "target": link.target_entry}
-            source, goal = (
-                stack.enter_context(open_end(name, entry, scratch / "log"))
-                for name, entry in ends.items()
-            )
+            source_end = stack.enter_context(open_end("source", link.source_entry, log))
+            target_end = stack.enter_context(open_end("target", link.target_entry, log))
             job = Job(
                 image=make_image(case.image, self.pool, self.folder, case.size),
                 target=target,
                 size=case.size,
                 is_delta=case.image == "delta",
                 address=link.address,
-                source=source,
-                goal=goal,
+                source_end=source_end,
+                target_end=target_end,
                 papers=self.papers,
                 folder=scratch,
             )
@@ -104,14 +101,14 @@ def _time(copy: Copy, job: Job, link: Link) -> Sample:
     copy.way.serve(job)
     command = copy.way.command(job)
     before = link.wire_bytes()
-    with PeakMemory(job.source, job.goal) as memory:
+    with PeakMemory(job.source_end, job.target_end) as memory:
         begin = time.perf_counter()
-        code = job.goal.start(command).wait()
+        code = job.target_end.start(command).wait()
         wall = time.perf_counter() - begin
     wire = link.wire_bytes() - before
-    source_time, target_time = job.source.processor_time(), job.goal.processor_time()
+    source_time, target_time = job.source_end.processor_time(), job.target_end.processor_time()
     if code:
-        raise BenchError(f"{copy.way.name} failed with {code}: {job.source.log.read_text()}")
+        raise BenchError(f"{copy.way.name} failed with {code}: {job.source_end.log.read_text()}")
     return Sample(
         case=copy.case,
         way=copy.way.name,

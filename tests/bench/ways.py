@@ -27,8 +27,8 @@ class Job:
     size: int
     is_delta: bool  # The target holds an older state of the image; else it is a file of holes.
     address: str
-    source: End
-    goal: End
+    source_end: End
+    target_end: End
     papers: Papers
     folder: Path  # Of this copy alone.
 
