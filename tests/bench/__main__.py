@@ -70,7 +70,7 @@ def _bench(wanted: argparse.Namespace, words: Sequence[str]) -> int:
 def _write(wanted: argparse.Namespace, samples: Sequence[Sample], host: str) -> None:
     """Write table and plot, and show the table."""
     summaries = summarize(samples)
-    title = f"Ferry beside its peers, medians of {_count(samples)}"
+    title = f"Ferry beside its peers: {_count(samples)}"
     verdicts = verdict_table(judge(summaries))
     page = f"# {title}\n\n{host}\n{verdicts}\n{case_tables(summaries)}"
     plot = f"{wanted.name}.svg"
@@ -82,7 +82,7 @@ def _write(wanted: argparse.Namespace, samples: Sequence[Sample], host: str) -> 
 
 def _count(samples: Sequence[Sample]) -> str:
     count = min(len(summary.samples) for summary in summarize(samples))
-    return f"{count} rounds" if count > 1 else "one round"
+    return f"medians of {count} rounds" if count > 1 else "one round"
 
 
 def _measure(wanted: argparse.Namespace, pool: Path) -> Iterator[Sample]:
