@@ -7,6 +7,8 @@
     delta    DDDDdDDDDDDDddDDDDDDDDdD   dense, with 1 % written anew in 4 KiB to 1 MiB pieces
     sparse   D.......D.......D.......   a 64th content, holes else: for the cost per GiB
 
+    pool     dDDDDDDDDDDDDDDDDDDDDDDDD  what a delta writes, then what is on the disks
+
 All sizes are in bytes and whole pages.
 """
 
@@ -85,15 +87,15 @@ def _lengths(draw: random.Random, total: int, least: int, most: int) -> Iterator
 
 
 def write_dense(pool: BinaryIO, target: Path, size: int) -> None:
-    """Write a disk that is the pool's beginning."""
+    """Write a disk that is content without a gap."""
     with target.open("wb") as disk:
-        _copy(pool, disk, Span(0, size), 0)
+        _copy(pool, disk, Span(0, size), delta_length(size))
 
 
 def write_thick(pool: BinaryIO, target: Path, size: int) -> None:
     """Write a disk that is half content and half zeros, all of it allocated."""
     with target.open("wb") as disk:
-        taken = 0
+        taken = delta_length(size)
         for span in stretches(size):
             disk.write(bytes(span.start - disk.tell()))
             _copy(pool, disk, span, taken)
@@ -102,10 +104,10 @@ def write_thick(pool: BinaryIO, target: Path, size: int) -> None:
 
 
 def write_delta(pool: BinaryIO, target: Path, size: int) -> None:
-    """Write a disk that differs from the dense one in 1 %: content of the pool that dense has not."""
+    """Write a disk that differs from the dense one in 1 %: the pool's beginning, which dense has not."""
     write_dense(pool, target, size)
     with target.open("r+b") as disk:
-        taken = size
+        taken = 0
         for span in delta_writes(size):
             _copy(pool, disk, span, taken)
             taken += span.length

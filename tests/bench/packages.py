@@ -21,7 +21,11 @@ from tests.bench.errors import BenchError
 
 # What a server has on its disk: databases, runtimes, compilers, libraries, documents. 1.2 GiB unpacked,
 # enough for a 1 GiB image and its changes; names that do not change within a Debian release.
+#
+# The first is what a delta writes, and must hold nothing that the others have: rsync finds content wherever
+# it lies. (With QEMU's programs, which are much alike, it sent 6.6 MiB for 10.2 MiB of changes.)
 PACKAGES = (
+    "postgresql-15",
     "gcc-12",
     "git",
     "golang-1.19-go",
@@ -34,7 +38,6 @@ PACKAGES = (
     "mariadb-server",
     "mariadb-server-core",
     "openjdk-17-jre-headless",
-    "postgresql-15",
     "qemu-system-x86",
     "samba-libs",
     "texlive-base",
