@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Sequence
+from typing import Callable, NamedTuple, Sequence
 
 from tests.bench.samples import Summary
 
@@ -19,8 +19,8 @@ ROUNDS = 5
 # Memory of one end at most, however large the disk.
 PEAK = 64 * MIB
 
-# The dearest GiB of a large disk may cost this much more than the cheapest of a small one, and memory
-# may grow by this: the noise of a quiet machine.
+# Between the two largest disks a GiB may cost this much more than between the two smallest, and memory may
+# grow by this from the smallest to the largest: the noise of a quiet machine.
 GROWTH = 1.25
 
 
@@ -108,23 +108,40 @@ def _judge_memory(summaries: Sequence[Summary]) -> list[Verdict]:
 
 
 def _judge_growth(summaries: Sequence[Summary]) -> list[Verdict]:
-    """Judge how cost and memory grow from the smallest sparse disk to the largest."""
+    """Judge how cost and memory grow with the size of sparse disks, of three sizes at least."""
     sparse = [one for one in summaries if one.case.image == "sparse" and one.way == OURS]
     sparse.sort(key=lambda one: one.case.size)
-    if len(sparse) < 2:
+    if len(sparse) < 3:
         return []
-    small, large = sparse[0], sparse[-1]
     growths = {
-        "wall per GiB": _per_byte(large) / _per_byte(small),
-        "memory": max(large.peaks) / max(small.peaks),
+        "wall of a GiB": _steepening(sparse, lambda one: one.wall),
+        "CPU of a GiB": _steepening(sparse, lambda one: one.processor_time),
+        "memory": max(sparse[-1].peaks) / max(sparse[0].peaks),
     }
-    sizes = f"{large.case.size >> 30} GiB sparse / {small.case.size >> 30} GiB"
-    rounds = min(len(small.samples), len(large.samples))
+    sizes = f"{sparse[0].case.size >> 30} to {sparse[-1].case.size >> 30} GiB"
+    rounds = min(len(one.samples) for one in sparse)
     return [
-        Verdict(f"{what}: {sizes}", f"{GROWTH:.2f}", f"{growth:.2f}", growth <= GROWTH, rounds)
+        Verdict(
+            f"sparse, {sizes}: growth of {what}",
+            f"{GROWTH:.2f}",
+            f"{growth:.2f}",
+            growth <= GROWTH,
+            rounds,
+        )
         for what, growth in growths.items()
     ]
 
 
-def _per_byte(summary: Summary) -> float:
-    return summary.wall / summary.case.size
+def _steepening(rising: Sequence[Summary], cost: Callable[[Summary], float]) -> float:
+    """Return how much steeper the cost is at the end than at the beginning; programs' start cancels out.
+
+    cost |            x     1.0: a straight line
+         |       x
+         |   x
+         +-------------- size
+    """
+    slopes = [
+        (cost(large) - cost(small)) / (large.case.size - small.case.size)
+        for small, large in (rising[:2], rising[-2:])
+    ]
+    return slopes[1] / slopes[0]

@@ -65,6 +65,11 @@ class Summary:
         return self.middle(lambda sample: sample.wire)
 
     @property
+    def processor_time(self) -> float:
+        """Median, both ends together."""
+        return self.middle(lambda sample: sample.source_time + sample.target_time)
+
+    @property
     def fastest(self) -> float:
         """The least wall time."""
         return min(sample.wall for sample in self.samples)

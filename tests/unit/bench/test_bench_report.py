@@ -72,21 +72,24 @@ def test_memory_is_judged_over_all_ways_of_ours() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wall", "peak", "holds"),
+    ("wall", "cpu", "peak", "holds"),
     [
-        pytest.param(64.0, 40 * MIB, [True, True], id="linear and constant"),
-        pytest.param(128.0, 40 * MIB, [False, True], id="a large disk costs more per GiB"),
-        pytest.param(64.0, 60 * MIB, [True, False], id="memory grows"),
+        pytest.param(65.0, 64.0, 40 * MIB, [True, True, True], id="linear and constant"),
+        pytest.param(90.0, 64.0, 40 * MIB, [False, True, True], id="large disks take longer"),
+        pytest.param(65.0, 90.0, 40 * MIB, [True, False, True], id="large disks cost more"),
+        pytest.param(65.0, 64.0, 60 * MIB, [True, True, False], id="memory grows"),
     ],
 )
 def test_cost_grows_with_the_disk_and_memory_does_not(
-    wall: float, peak: int, holds: list[bool]
+    wall: float, cpu: float, peak: int, holds: list[bool]
 ) -> None:
-    small, large = (Case("loopback", "sparse", size * GIB) for size in (1, 64))
+    one, four, all_of_it = (Case("loopback", "sparse", size * GIB) for size in (1, 4, 64))
     found = verdicts(
-        rounds(1.0, case=small), rounds(wall, case=large, target_peak=peak, source_peak=0)
+        rounds(2.0, case=one, target_time=1.0),
+        rounds(5.0, case=four, target_time=4.0),
+        rounds(wall, case=all_of_it, target_time=cpu, target_peak=peak),
     )
-    growth = [verdict for what, verdict in found.items() if "64 GiB sparse / 1 GiB" in what]
+    growth = [verdict for what, verdict in found.items() if "sparse, 1 to 64 GiB" in what]
     assert [verdict.holds for verdict in growth] == holds
 
 
