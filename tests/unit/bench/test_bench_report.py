@@ -120,7 +120,7 @@ def test_each_case_has_a_table_with_the_cost_per_gib() -> None:
 def test_the_plot_is_a_picture_with_a_bar_for_each_way() -> None:
     found = summaries(rounds(1.0, 2.0, 3.0), rounds(4.0, way="a <b> & c"))
     root = ElementTree.fromstring(draw(found, "Title & more"))
-    bars = {bar.get("class"): bar for bar in root.iter(f"{SVG}rect") if bar.get("class")}
+    bars = {shape.get("class"): shape for shape in root.iter(f"{SVG}rect") if shape.get("class")}
     assert set(bars) == {"ours", "peer"}
     full = WIDTH - NAMES - NUMBERS
     assert [float(bars[kind].get("width", 0)) for kind in ("ours", "peer")] == [full / 2, full]
@@ -132,6 +132,7 @@ def test_nothing_of_the_plot_is_outside_of_it() -> None:
     found = summaries(*(rounds(1.0, case=Case(link, "dense", GIB)) for link in ("a", "b", "c")))
     root = ElementTree.fromstring(draw(found, "Title"))
     bottom = max(
-        float(bar.get("y", 0)) + float(bar.get("height", 0)) for bar in root.iter(f"{SVG}rect")
+        float(shape.get("y", 0)) + float(shape.get("height", 0))
+        for shape in root.iter(f"{SVG}rect")
     )
     assert bottom <= float(root.get("height", 0))
