@@ -57,4 +57,5 @@ def _processor() -> str:
 def _say(*command: str) -> str:
     """Return the first line that the command says, wherever it says it."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return " ".join((done.stdout or done.stderr).splitlines()[0].split())
+    line = (done.stdout or done.stderr).splitlines()[0]
+    return " ".join(line.replace("*", "").split())  # zstd's stars would be Markdown's.
