@@ -16,9 +16,9 @@ help:
 	@echo "make demo-down   end the demo's machines and remove its network"
 	@echo "make test        everything that must be green: lint, types, sanity, unit, integration, real boots"
 	@echo "make quick       the inner loop, seconds: lint, types, unit"
-	@echo "make bench       Ferry side by side with its peers: about an hour, writes docs/benchmarks/"
-	@echo "make soak        what takes too long for every change: all system tests, and make fuzz"
+	@echo "make soak        hours: all tests, fuzzing, 100 Mbit/s, disks up to 64 GiB; see docs/measurements"
 	@echo "make fuzz        ten minutes of whatever a peer may say, to the protocol's core"
+	@echo "make bench       Ferry beside its peers: time, processor, wire, memory; results in docs/benchmarks"
 	@echo "make setup       only what the others need: packages, .venv, the collection's link"
 
 setup:
@@ -59,20 +59,23 @@ integration: setup
 system: setup
 	tests/tools/system.sh
 
-bench: setup
-	grep -v '^#' tests/bench/apt-packages.txt | xargs apt-get install --yes --no-install-recommends
-	$(VENV)/pip install --quiet -r tests/bench/requirements.txt
-	$(VENV)/python -m tests.bench
-
-# The last marker given counts, so that these run besides those of `make test`.
-soak: setup fuzz
-	$(VENV)/python -m pytest tests/unit -m soak -n 2 -q
-	tests/tools/system.sh -m "soak or not soak"
-
 fuzz: setup
 	$(VENV)/pip install --quiet -r tests/fuzz/requirements.txt
 	$(VENV)/python -m tests.fuzz peer 500
 	$(VENV)/python -m tests.fuzz payload 100
+
+# As root. More is said by: make bench BENCH="--help"
+bench: setup
+	tests/bench/setup.sh
+	$(VENV)/python -m tests.bench $(BENCH)
+
+# Of markers the last given counts: all tests run. Disks of a quarter: 1 GiB takes 90 s at 100 Mbit/s.
+soak: setup fuzz
+	$(VENV)/python -m pytest tests/unit -m soak -n 2 -q
+	tests/tools/system.sh -m "soak or not soak"
+	tests/bench/setup.sh
+	$(VENV)/python -m tests.bench --links 100mbit --size 256M --sparse 1G 4G 16G 64G --minutes 10 \
+	    --output docs/measurements --name "$$(date -u +%F)-soak" $(SOAK)
 
 build: setup
 	$(VENV)/ansible-galaxy collection build --force --output-path .build

@@ -20,7 +20,7 @@ step ruff format --check .
 step tests/tools/types.sh
 mapfile -t sender < <(sender_files)
 step vermin --quiet --no-tips --target=3.6- --violations --eval-annotations "${sender[@]}"
-step shellcheck tests/tools/*.sh .ci/run
+step shellcheck tests/tools/*.sh tests/bench/*.sh .ci/run
 step reuse --no-multiprocessing lint --quiet
 step antsibull-changelog lint
 step antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs all .

@@ -8,33 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-say() { printf '==> %s\n' "$*"; }
-
-install_packages() {
-    local missing=()
-    while read -r package; do
-        [[ -z $package || $package == \#* ]] && continue
-        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
-    done < tests/tools/apt-packages.txt
-    ((${#missing[@]})) || return 0
-    if ((EUID != 0)); then
-        say "not root: these Debian packages are missing for the lab: ${missing[*]}"
-        return 0
-    fi
-    say "installing from Debian: ${missing[*]}"
-    forbid_daemons
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-}
-
-# The packages are wanted for their programs; none of them is to start a service on this machine.
-forbid_daemons() {
-    local policy=/usr/sbin/policy-rc.d
-    [[ -e $policy ]] && return 0
-    printf '#!/bin/sh\nexit 101\n' > "$policy"
-    chmod 755 "$policy"
-    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
-}
+. tests/tools/packages.sh
 
 make_venv() {
     local key
@@ -52,7 +26,7 @@ link_collection() {
     ln -sfn ../../.. .collections/ansible_collections/ferry/hvm
 }
 
-install_packages
+install_packages tests/tools/apt-packages.txt
 make_venv
 link_collection
 say "ready: . .venv/bin/activate, or make demo, or make test"
