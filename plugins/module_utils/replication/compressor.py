@@ -9,8 +9,9 @@ taken; the other one is tried now and then, the more rarely the more often it lo
     plain | packed? | plain plain | packed? | plain plain plain plain | packed? | packed packed ...
           lost: pause 2           lost: pause 4                       won
 
-A trial ends with a few samples where the codec is far slower than plain sending, and with its first payload
-where it is slower at all; so trials cost next to nothing on links that are faster than any codec.
+A trial ends with a few samples where the codec is far slower than plain sending, and when encoding alone took
+as long as the trial would have plainly; so trials cost little on links that are faster than any codec. The
+samples are timed by the thread's own work: a few microseconds of it may wait milliseconds for their turn.
 """
 
 import time
@@ -26,8 +27,14 @@ PREFERRED = (Codec.ZSTD, Codec.ZLIB)
 # Plain bytes of one measurement: much more than what waits in the buffers of a socket.
 WINDOW = 8 * MIB
 
-# Measurements between two trials of the way that lost, at most.
+# Measurements between two trials of the way that lost: after its first win over the other, and at most.
+# Where packing won, a plain one takes several times as long as a packed one.
+PAUSE_OF_WINNER = 16
 LONGEST_PAUSE = 64
+
+# Packed must be faster by this to be taken: it costs both ends work that the other connections, and the server
+# itself, are kept from.
+ADVANTAGE = 1.5
 
 # A payload that shrinks by less is stored: the other end's work is not worth it.
 WORTH = 0.95
@@ -41,25 +48,37 @@ HASTE = 3.0
 
 
 class _Window(NamedTuple):
+    """Plain bytes, the seconds that they took, and those of them that were encoding."""
+
     length: int = 0
     seconds: float = 0.0
+    encoding: float = 0.0
 
-    @property
-    def rate(self) -> float:
-        """Plain bytes per second."""
-        return self.length / max(self.seconds, 1e-9)
+
+def _rate(length: int, seconds: float) -> float:
+    return length / max(seconds, 1e-9)
+
+
+def _own_work() -> float:
+    """Return the seconds that this thread has worked (time.thread_time is of Python 3.7)."""
+    return time.clock_gettime(time.CLOCK_THREAD_CPUTIME_ID)
 
 
 class Compressor:
     """Sends the payloads of one connection, plain or packed. One thread's property."""
 
     def __init__(
-        self, codecs: Tuple[Codec, ...], clock: Callable[[], float] = time.perf_counter
+        self,
+        codecs: Tuple[Codec, ...],
+        clock: Callable[[], float] = time.perf_counter,
+        work_clock: Callable[[], float] = _own_work,
     ) -> None:
         self._codec = next((codec for codec in PREFERRED if codec in codecs), Codec.STORED)
         self._clock = clock
+        self._work_clock = work_clock
         self._is_packing = False
         self._is_trial = False
+        # Plain bytes a second, plain and packed, the latter less its handicap; 0 before the first measurement.
         self._rates = {False: 0.0, True: 0.0}
         self._window = _Window()
         self._pause = 1
@@ -86,28 +105,32 @@ class Compressor:
         """Tell from a few samples whether encoding may be worth its time; ends a hopeless trial."""
         if len(data) <= SAMPLES * SAMPLE:
             return True
-        begin, step = self._clock(), (len(data) - SAMPLE) // (SAMPLES - 1)
+        begin, step = self._work_clock(), (len(data) - SAMPLE) // (SAMPLES - 1)
         samples = [data[at : at + SAMPLE] for at in range(0, SAMPLES * step, step)]
         packed = sum(len(encode(self._codec, sample).payload) for sample in samples)
-        rate = _Window(SAMPLES * SAMPLE, self._clock() - begin).rate
-        if HASTE * rate < self._rates[False]:
+        rate = _rate(SAMPLES * SAMPLE, self._work_clock() - begin)
+        if self._is_trial and HASTE * rate < self._rates[False]:
             self._lose()
             return False
         return packed < WORTH * SAMPLES * SAMPLE
 
     def _note(self, length: int, encoding: float, seconds: float) -> None:
-        self._window = _Window(self._window.length + length, self._window.seconds + seconds)
-        if self._is_packing and _Window(length, encoding).rate < self._rates[False]:
-            self._lose()
-        elif self._window.length >= WINDOW:
-            self._rates[self._is_packing] = self._window.rate
+        old = self._window
+        self._window = new = _Window(
+            old.length + length, old.seconds + seconds, old.encoding + encoding
+        )
+        if new.length >= WINDOW:
+            rate = _rate(new.length, new.seconds)
+            self._rates[self._is_packing] = rate / ADVANTAGE if self._is_packing else rate
             self._judge()
+        elif self._is_trial and new.encoding * self._rates[False] > WINDOW:
+            self._lose()
 
     def _judge(self) -> None:
         if self._rates[self._is_packing] < self._rates[not self._is_packing]:
             self._lose()
         elif self._is_trial:  # It won: from now on the other way is the one to be tried.
-            self._pause = 1
+            self._pause = PAUSE_OF_WINNER
             self._go_on(self._is_packing, is_trial=False)
         else:
             self._left -= 1

@@ -65,7 +65,7 @@ def find_holder(directory: str) -> Optional[int]:
     """Return the process that holds the directory's lock, or None; also where it is not named yet."""
     try:
         descriptor = os.open(_path(directory), os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     try:
         if _try_lock(descriptor, fcntl.LOCK_SH):
