@@ -190,6 +190,7 @@ class TargetSession:
             self._writes.drain()
 
     def _take_answer(self, answer: Answer) -> None:
+        self._job.watch.moved()
         if isinstance(answer, Data):
             self._take_data(answer)
         elif isinstance(answer, Differ):
