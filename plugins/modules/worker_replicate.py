@@ -111,6 +111,12 @@ options:
         several at once use sources and targets whose disks are apart.
     type: int
     default: 1
+  stall_limit:
+    description:
+      - Seconds after which a disk of which nothing gets further, at either end, counts as hung and fails the
+        sync. The default is longer than what Linux itself retries.
+    type: int
+    default: 600
   initial:
     description:
       - Whether this is the first sync of these volumes. It also empties what a volume has beyond its source,

@@ -58,6 +58,7 @@ SPEC = ArgumentSpec(
         },
         "connections": {"type": "int", "default": 2},
         "disks_at_once": {"type": "int", "default": 1},
+        "stall_limit": {"type": "int", "default": 600},
         "initial": {"type": "bool", "default": False},
         "source_view": {"type": "str", "default": "moving"},
         "wait": {"type": "bool", "default": True},
@@ -158,7 +159,16 @@ def _plan(params: Params, directory: str, matches: Sequence[Match]) -> SyncPlan:
         {"source": match.source.name, "target": match.device.path, "size": match.source.size}
         for match in matches
     ]
-    same = ("run", "address", "port", "connections", "disks_at_once", "initial", "source_view")
+    same = (
+        "run",
+        "address",
+        "port",
+        "connections",
+        "disks_at_once",
+        "stall_limit",
+        "initial",
+        "source_view",
+    )
     return plan_sync(
         directory=directory,
         peer_certificate=params["source_certificate"],

@@ -11,6 +11,7 @@ from .plan import DiskPair
 from .progress import DiskProgress
 from .settler import Settler
 from .target_disks import TargetDisk
+from .watch import DiskWatch
 from .worklist import WorkList
 
 
@@ -24,3 +25,4 @@ class DiskJob(NamedTuple):
     settler: Settler
     work: WorkList
     progress: DiskProgress
+    watch: DiskWatch

@@ -44,6 +44,9 @@ class SyncPlan:
     source_view: str = "moving"
     # How long a sync without any progress goes on dialling a source that it had reached before.
     patience: float = 600.0
+    # How long a disk may rest, at either end, before it counts as hung. Longer than any layer below
+    # retries by itself: Linux gives a SCSI command 30 s and five retries, iSCSI 120 s to reconnect.
+    stall_limit: float = 600.0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as plain data."""

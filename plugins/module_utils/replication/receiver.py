@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from typing import Any, Callable, Iterable, Iterator, Mapping
+from typing import Any, Callable, Iterable, Iterator, Mapping, TypeVar
 
 from ..errors import FerryError, InputError
 from ..units import show_exact_size
@@ -27,14 +27,19 @@ from . import ioctls
 from .channel import dial
 from .daemon import find_holder, spawn, stop_holder, take_lock
 from .dialer import Dialer
+from .errors import DiskError
 from .limits import DIAL_TIMEOUT
 from .plan import MOST_CONNECTIONS, DiskPair, DiskReport, SyncPlan, SyncReport
 from .progress import DiskProgress, Progress, write_json
+from .readahead import wait_for
 from .sync import DiskSync, raise_first
 from .target_disks import PathTargetDisk, TargetDisk
 from .tls import Identity, TlsEnd, target_end
+from .watch import DiskWatch, WatchedDisk
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 PROGRESS = "progress.json"
 RESULT = "result.json"
@@ -44,6 +49,10 @@ KEY = "key.pem"
 
 # Progress is written this often, in seconds: what follows it looks no more often.
 PROGRESS_INTERVAL = 1.0
+
+# From a disk that hangs to the end of the run: time for the threads of the other disks to let go of them,
+# and for the source to hear of it.
+LEAVE = 10.0
 
 
 def plan_sync(**fields: Any) -> SyncPlan:
@@ -55,6 +64,8 @@ def plan_sync(**fields: Any) -> SyncPlan:
             f"A sync uses 1 to {MOST_CONNECTIONS} connections, not {plan.connections} for each of "
             f"{plan.disks_at_once} disks at once."
         )
+    if plan.stall_limit <= 0:
+        raise InputError(f"No disk answers within {plan.stall_limit:.0f} s, the stall_limit.")
     for what, names in (
         ("source", [disk.source for disk in disks]),
         ("target", [os.path.realpath(disk.target) for disk in disks]),
@@ -118,19 +129,52 @@ class _Run:
         self._plan = plan
         self._stop = stop
         self._counters = [DiskProgress(disk.source, disk.size) for disk in plan.disks]
+        self._watches = [DiskWatch(disk, plan.stall_limit) for disk in plan.disks]
         self.progress = Progress(plan.run, os.path.join(plan.directory, PROGRESS), self._counters)
 
     def sync_all(
         self, open_disk: Callable[[str], TargetDisk], connect: Callable[[], socket.socket]
     ) -> tuple[DiskReport, ...]:
-        """Sync the disks, as many at once as planned; all are opened before the first byte is written."""
+        """Sync the disks, as many at once as planned; all are opened before the first byte is written.
+
+        Raises DiskError for a disk that hangs. What waits for it is left behind with its disks open, so
+        that no other file gets their numbers: the process must end.
+        """
         dialer = Dialer(connect, _tls_end(self._plan), self._stop)
+        with self._tell_progress():
+            return self._watched(lambda: self._sync_all(open_disk, dialer))
+
+    def _watched(self, work: Callable[[], T]) -> T:
+        """Return what `work` returns. Looks meanwhile whether all disks move."""
+        executor = ThreadPoolExecutor(1, "ferry-sync")
+        working = executor.submit(work)
+        executor.shutdown(wait=False)
+        try:
+            return wait_for(working, self._check_watches)
+        except DiskError:
+            if not working.done():
+                self._stop.set()
+                wait([working], LEAVE)
+            raise
+
+    def _check_watches(self) -> None:
+        for watch in self._watches:
+            watch.check()
+
+    def _sync_all(
+        self, open_disk: Callable[[str], TargetDisk], dialer: Dialer
+    ) -> tuple[DiskReport, ...]:
+        plan = self._plan
         with contextlib.ExitStack() as stack:
-            stack.enter_context(self._tell_progress())
-            disks = [self._open(pair, open_disk, stack) for pair in self._plan.disks]
+            disks = [
+                self._open(pair, watch, open_disk, stack)
+                for pair, watch in zip(plan.disks, self._watches)
+            ]
             return self._run_all(
-                DiskSync(self._plan, dialer, disk, counters, pair=pair, stop=self._stop)
-                for disk, counters, pair in zip(disks, self._counters, self._plan.disks)
+                DiskSync(plan, dialer, disk, counters, pair=pair, watch=watch, stop=self._stop)
+                for disk, counters, pair, watch in zip(
+                    disks, self._counters, plan.disks, self._watches
+                )
             )
 
     def _run_all(self, syncs: Iterable[DiskSync]) -> tuple[DiskReport, ...]:
@@ -146,11 +190,13 @@ class _Run:
     def _open(
         self,
         pair: DiskPair,
+        watch: DiskWatch,
         open_disk: Callable[[str], TargetDisk],
         stack: contextlib.ExitStack,
     ) -> TargetDisk:
-        stack.enter_context(writable(pair.target))
-        disk = open_disk(pair.target)
+        with watch, watch.work("opening"):
+            stack.enter_context(writable(pair.target))
+            disk = WatchedDisk(open_disk(pair.target), watch)
         stack.callback(disk.close)
         if disk.size < pair.size:
             raise InputError(

@@ -34,6 +34,7 @@ from .progress import DiskProgress
 from .settler import Settler
 from .target import TargetSession
 from .target_disks import TargetDisk
+from .watch import DiskWatch
 from .wire import SYNC_ID_SIZE
 from .worklist import WorkList
 
@@ -57,6 +58,7 @@ class DiskSync:
         progress: DiskProgress,
         *,
         pair: DiskPair,
+        watch: DiskWatch,
         stop: threading.Event,
     ) -> None:
         self._plan = plan
@@ -64,12 +66,17 @@ class DiskSync:
         self._disk = disk
         self._progress = progress
         self._pair = pair
+        self._watch = watch
         self._stop = stop
         self._sync = secrets.token_bytes(SYNC_ID_SIZE)
         self._repaired = 0
 
     def run(self) -> DiskReport:
         """Make the target equal to the source, as far as the source holds still; return the proof."""
+        with self._watch:
+            return self._run()
+
+    def _run(self) -> DiskReport:
         log.info("Syncing %s to %s", self._pair.source, self._pair.target)
         self._patiently(self._check_source)
         hasher = Hasher(self._dialer.algorithm)
@@ -119,6 +126,7 @@ class DiskSync:
             settler,
             WorkList(chunks),
             self._progress,
+            self._watch,
         )
         with ThreadPoolExecutor(self._plan.connections, "ferry-connection") as executor:
             links = [
@@ -144,6 +152,7 @@ class DiskSync:
         """Return what `work` returns; where its connection is lost it is done again, and again."""
         patience = Patience(self._plan.patience, self._stop, lambda: self._progress.done)
         while True:
+            self._watch.moved()  # How long a lost source may stay away is for `patience` to say.
             try:
                 return work()
             except (TransientError, DamagedDataError) as error:
@@ -175,6 +184,7 @@ class DiskSync:
         differing: list[int] = []
         while channel.connection.unanswered:
             recorded = self._dialer.await_frame(channel)
+            self._watch.moved()
             if isinstance(recorded, Recorded):
                 first = recorded.start // CHUNK
                 pairs = zip(ledger.digests(span_of(recorded)), recorded.digests)

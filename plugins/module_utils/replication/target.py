@@ -168,10 +168,15 @@ class TargetSession:
             self._requests.append(Compare(start, length, digests))
 
     def _send_requests(self) -> None:
-        """Questions about granules come first: they end what was begun."""
-        for queue in (self._granule_requests, self._requests):
-            while queue and self._channel.connection.may_ask(queue[0]):
-                self._channel.send(queue.popleft())
+        """Questions about granules come first: they end what was begun.
+
+        They are the largest of all. Where one waits for room no question about chunks may pass it: small
+        as those are they would take all room that comes free, until the disk has no more chunks.
+        """
+        queue = self._granule_requests or self._requests
+        while queue and self._channel.connection.may_ask(queue[0]):
+            self._channel.send(queue.popleft())
+            queue = self._granule_requests or self._requests
 
     def _wait(self) -> None:
         """Take one answer, or wait for a read; with neither on its way, for the writes."""
@@ -185,6 +190,7 @@ class TargetSession:
             self._writes.drain()
 
     def _take_answer(self, answer: Answer) -> None:
+        self._job.watch.moved()
         if isinstance(answer, Data):
             self._take_data(answer)
         elif isinstance(answer, Differ):
