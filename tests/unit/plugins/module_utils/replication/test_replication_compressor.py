@@ -6,7 +6,11 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.replication import compressor
-from ansible_collections.ferry.hvm.plugins.module_utils.replication.codecs import Encoded, encode
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.codecs import (
+    Encoded,
+    decode,
+    encode,
+)
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.compressor import Compressor
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.limits import CHUNK
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.messages import Codec
@@ -105,3 +109,11 @@ def test_small_payloads_are_tried_whole(monkeypatch: pytest.MonkeyPatch) -> None
     world = World(monkeypatch, link=12 * MB, processor=300 * MB)
     world.send(Compressor(BOTH, world.clock, world.clock), TEXT[:4096], 4000)
     assert world.share_packed(1000) > 0.8
+
+
+def test_by_the_machines_own_clocks_what_is_sent_is_what_was_given() -> None:
+    sender = Compressor(BOTH)
+    sent: list[Encoded] = []
+    for _payload in range(3 * compressor.WINDOW // CHUNK):
+        sender.send(TEXT, sent.append)
+    assert all(decode(each.codec, memoryview(each.payload), CHUNK) == TEXT for each in sent)
