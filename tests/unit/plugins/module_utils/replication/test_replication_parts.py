@@ -192,11 +192,33 @@ def test_what_is_encoded_decodes_to_itself(codec: Codec, data: bytes) -> None:
 
 PACKED = {codec: bytes(encode(codec, TEXT).payload) for codec in AVAILABLE if codec}
 BOMB = memoryview(bytes(10**7))
+WORDS = {
+    Codec.ZLIB: {
+        "nonsense": "cannot be decoded",
+        "more than was told": "more than",
+        "less than was told": "instead of",
+        "a bomb": "more than 65536",
+        "cut": "does not end",
+        "without its last byte": "does not end",
+        "something behind it": "does not end",
+        "nothing": "does not end",
+    },
+    Codec.ZSTD: {
+        "nonsense": "cannot be decoded",
+        "more than was told": f"announces {len(TEXT)} bytes",
+        "less than was told": f"announces {len(TEXT)} bytes",
+        "a bomb": "announces 10000000 bytes instead of 65536",
+        "cut": "cannot be decoded",
+        "without its last byte": "cannot be decoded",
+        "something behind it": "cannot be decoded",
+        "nothing": "cannot be decoded",
+    },
+}
 BROKEN_PAYLOADS = {
     "too short": (Codec.STORED, b"abc", 4, "3 bytes instead of 4"),
     "too long": (Codec.STORED, b"abcde", 4, "5 bytes instead of 4"),
     **{
-        f"{codec.name}, {name}": (codec, payload, length, "decode")
+        f"{codec.name}, {name}": (codec, payload, length, WORDS[codec][name])
         for codec, packed in PACKED.items()
         for name, payload, length in (
             ("nonsense", b"abcdefgh", 8),

@@ -9,7 +9,8 @@ import errno
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -48,22 +49,30 @@ class Scarce:
         self._listener.close()
 
 
-@contextlib.contextmanager
-def serving(listener: object, own: Papers, peer: Papers, folder: Path) -> Iterator[None]:
-    """A server of one small disk serves on the listener for as long as the block runs."""
-    lease = server.Lease(str(folder / "lease"), 60.0)
-    Path(lease.path).touch()
-    export = Export({"sda": lambda: MemoryDisk(bytes(4096))}, calibrate(), settle=lambda: None)
-    end = source_end(RUN, Identity(own.certificate, own.key, peer.certificate))
-    served = server.Server(listener, end, export, lease)  # type: ignore[arg-type]
-    thread = threading.Thread(target=served.serve)
-    thread.start()
-    try:
-        yield
-    finally:
-        served.stop()
-        thread.join(DEADLINE)
-        assert not thread.is_alive()
+Serving = Callable[[object], AbstractContextManager[None]]
+
+
+@pytest.fixture
+def serving(source_papers: Papers, target_papers: Papers, tmp_path: Path) -> Serving:
+    """A server of one small disk serves on a listener for as long as the block runs."""
+
+    @contextlib.contextmanager
+    def serve(listener: object) -> Iterator[None]:
+        lease = server.Lease(str(tmp_path / "lease"), 60.0)
+        Path(lease.path).touch()
+        export = Export({"sda": lambda: MemoryDisk(bytes(4096))}, calibrate(), settle=lambda: None)
+        own = Identity(source_papers.certificate, source_papers.key, target_papers.certificate)
+        served = server.Server(listener, source_end(RUN, own), export, lease)  # type: ignore[arg-type]
+        thread = threading.Thread(target=served.serve)
+        thread.start()
+        try:
+            yield
+        finally:
+            served.stop()
+            thread.join(DEADLINE)
+            assert not thread.is_alive()
+
+    return serve
 
 
 @pytest.fixture
@@ -90,13 +99,11 @@ def test_both_families_of_addresses_are_listened_on(listener: socket.socket, add
 def test_strangers_who_say_nothing_keep_nobody_out(
     listener: socket.socket,
     dialer: Dialer,
-    source_papers: Papers,
-    target_papers: Papers,
-    tmp_path: Path,
+    serving: Serving,
 ) -> None:
     here = ("127.0.0.1", listener.getsockname()[1])
     with contextlib.ExitStack() as stack:
-        stack.enter_context(serving(listener, source_papers, target_papers, tmp_path))
+        stack.enter_context(serving(listener))
         strangers = [
             stack.enter_context(socket.create_connection(here, DEADLINE))
             for _number in range(server.STRANGERS + 20)
@@ -108,14 +115,12 @@ def test_strangers_who_say_nothing_keep_nobody_out(
 
 def test_a_stranger_who_takes_too_long_is_let_go(
     listener: socket.socket,
-    source_papers: Papers,
-    target_papers: Papers,
-    tmp_path: Path,
+    serving: Serving,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(server, "DIAL_TIMEOUT", 0.0)
     here = ("127.0.0.1", listener.getsockname()[1])
-    served = serving(listener, source_papers, target_papers, tmp_path)
+    served = serving(listener)
     with served, socket.create_connection(here, DEADLINE) as stranger:
         assert stranger.recv(1) == b""
 
@@ -123,13 +128,11 @@ def test_a_stranger_who_takes_too_long_is_let_go(
 def test_one_connection_too_many_hears_why(
     listener: socket.socket,
     dialer: Dialer,
-    source_papers: Papers,
-    target_papers: Papers,
-    tmp_path: Path,
+    serving: Serving,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(server, "CONNECTIONS", 1)
-    with serving(listener, source_papers, target_papers, tmp_path):
+    with serving(listener):
         first = dialer.dial()
         with pytest.raises(TransientError, match="1 connections are open"):
             dialer.dial()
@@ -139,13 +142,11 @@ def test_one_connection_too_many_hears_why(
 def test_a_machine_short_of_descriptors_is_outlived(
     listener: socket.socket,
     dialer: Dialer,
-    source_papers: Papers,
-    target_papers: Papers,
-    tmp_path: Path,
+    serving: Serving,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(server, "TICK", 0.01)
     scarce = Scarce(listener, failures=3)
-    with serving(scarce, source_papers, target_papers, tmp_path):
+    with serving(scarce):
         dialer.dial().close()
     assert scarce.failures == 0
