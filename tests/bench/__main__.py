@@ -22,12 +22,14 @@ from typing import Iterator, Sequence
 CHECKOUT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(CHECKOUT / ".collections"), str(CHECKOUT)]
 
+from ansible_collections.ferry.hvm.plugins.module_utils.units import KIB  # noqa: E402
+
 from lab.settings import cache_directory  # noqa: E402
 from tests.bench import links, measure  # noqa: E402
 from tests.bench.arguments import read_arguments  # noqa: E402
 from tests.bench.errors import BenchError  # noqa: E402
 from tests.bench.host import describe, show_load  # noqa: E402
-from tests.bench.images import KIB, pool_size  # noqa: E402
+from tests.bench.images import pool_size  # noqa: E402
 from tests.bench.limits import judge  # noqa: E402
 from tests.bench.naming import is_orphan, own_name  # noqa: E402
 from tests.bench.ours import both  # noqa: E402

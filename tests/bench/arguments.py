@@ -8,7 +8,8 @@ import argparse
 from pathlib import Path
 from typing import Sequence
 
-from tests.bench.images import GIB, MIB
+from ansible_collections.ferry.hvm.plugins.module_utils.units import GIB, MIB
+
 from tests.bench.links import RATES
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -18,11 +18,12 @@ import itertools
 import os
 import random
 from pathlib import Path
-from typing import BinaryIO, Callable, Iterator, Mapping, NamedTuple
+from typing import BinaryIO, Callable, Iterator, Mapping
+
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.geometry import Span
+from ansible_collections.ferry.hvm.plugins.module_utils.units import KIB, MIB
 
 from tests.bench.packages import PAGE
-
-KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
 SEED = 5994
 
@@ -31,18 +32,6 @@ DELTA_SHARE = 100
 
 # A sparse disk holds 1 MiB of content at the start of every 64 MiB.
 SPARSE_STEP = 64 * MIB
-
-
-class Span(NamedTuple):
-    """A range of a disk."""
-
-    start: int
-    length: int
-
-    @property
-    def end(self) -> int:
-        """The first byte behind the range."""
-        return self.start + self.length
 
 
 def pool_size(size: int) -> int:

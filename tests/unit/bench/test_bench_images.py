@@ -10,13 +10,12 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.geometry import Span
+from ansible_collections.ferry.hvm.plugins.module_utils.units import GIB, MIB
 
 from tests.bench.errors import BenchError
 from tests.bench.images import (
-    GIB,
-    MIB,
     SPARSE_STEP,
-    Span,
     delta_length,
     delta_writes,
     make_image,
