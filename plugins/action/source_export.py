@@ -13,6 +13,7 @@ from typing import Any, Dict, Mapping
 from ansible.plugins.action import ActionBase
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.names import check_slug
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.run import ArgumentSpec, Outcome
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.sender_main import LEASE
 from ansible_collections.ferry.hvm.plugins.plugin_utils.identity import make_identity
 from ansible_collections.ferry.hvm.plugins.plugin_utils.source import BASE, open_courier
 from ansible_collections.ferry.hvm.plugins.plugin_utils.task import Task, run_action
@@ -30,7 +31,7 @@ SPEC = ArgumentSpec(
         "port": {"type": "int", "default": 5994},
         "bind": {"type": "str", "default": ""},
         "disks": {"type": "list", "elements": "str", "default": []},
-        "lease": {"type": "int", "default": 1800},
+        "lease": {"type": "int", "default": int(LEASE)},
         "source_view": {"type": "str", "choices": ["moving", "stopped"], "default": "moving"},
         "bandwidth_limit": {"type": "int", "default": 0},
         "gives_way": {"type": "bool", "default": False},
@@ -72,8 +73,7 @@ def _limit(task: Task) -> Outcome:
 def _start(task: Task) -> Outcome:
     identity = make_identity(task.arguments["run"])
     wanted = {name: value for name, value in task.arguments.items() if name != "state"}
-    identity_of_run = {"key": identity.key, "certificate": identity.certificate}
-    answer = _order(task, "started", **{**wanted, **identity_of_run})
+    answer = _order(task, "started", **wanted, key=identity.key, certificate=identity.certificate)
     return Outcome(
         changed=answer["changed"],
         result={"export": _public(answer["export"]), "replaced": answer["replaced"]},
