@@ -82,7 +82,9 @@ def test_two_servers_cross_in_one_run(world: World, running_clones: tuple[str, .
 
 
 @pytest.mark.usefixtures("running_clones")
-@pytest.mark.parametrize("playbook", ["initial_os", "delta_os"])
+@pytest.mark.parametrize(
+    "playbook", ["initial_os", pytest.param("delta_os", marks=pytest.mark.soak)]
+)
 def test_a_dry_run_over_a_running_clone_tells_its_plan_and_leaves_it_running(
     world: World, playbook: str
 ) -> None:
@@ -170,10 +172,16 @@ def silent_source(world: World, clones: tuple[str, ...]) -> str:
 def test_a_delta_of_a_silent_source_is_equal_byte_for_byte(
     world: World, silent_source: str
 ) -> None:
-    """It sends about what changed; a second one finds nothing left to send."""
+    """It sends about what changed."""
     sent = world.sent(world.sync("delta_os", silent_source, *CARRIED_ONLY), silent_source)
     assert 0 < sent < ENOUGH_FOR_SMALL_CHANGES
     assert_equals_source(world, silent_source, instance=silent_source)
+
+
+@pytest.mark.soak
+def test_another_delta_of_a_silent_source_finds_nothing_to_send(
+    world: World, silent_source: str
+) -> None:
     again = world.sync("delta_os", silent_source, *CARRIED_ONLY)
     assert world.data(again, silent_source) == 0
     assert_equals_source(world, silent_source, instance=silent_source)
