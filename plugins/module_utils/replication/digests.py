@@ -146,6 +146,6 @@ class Hasher:
         """Return the digest of a chunk from the digests of its granules."""
         return self._function(CHUNK_TAG + b"".join(granules))
 
-    def root(self, size: int, chunks: bytes) -> bytes:
+    def root(self, size: int, chunks: Union[bytes, bytearray]) -> bytes:
         """Return the root of a disk of `size` bytes from the joined digests of all its chunks."""
         return self._function(ROOT_TAG + struct.pack("!Q", size) + chunks)

@@ -26,3 +26,4 @@ class DiskJob(NamedTuple):
     work: WorkList
     progress: DiskProgress
     watch: DiskWatch
+    depth: int  # Chunks on their way from the disk over one connection, and as many on their way to it.

@@ -8,13 +8,16 @@ as it was when it was answered. 16 bytes per chunk: 16 MiB for a disk of 1 TiB. 
 """
 
 import threading
-from typing import List, Sequence
+from typing import Iterator, List, Sequence
 
 from .digests import Hasher
-from .geometry import Span, chunk_count
+from .geometry import Span, chunk_count, split
 from .limits import CHUNK, DIGEST_SIZE
 
 NOTHING = bytes(DIGEST_SIZE)
+
+# What is looked through at a time. A list of all digests of 1 TiB would be 77 MiB of objects.
+_LOOK = 4096 * CHUNK
 
 
 class Ledger:
@@ -23,13 +26,16 @@ class Ledger:
     def __init__(self, size: int, hasher: Hasher) -> None:
         self.size = size
         self.hasher = hasher
-        self._digests = bytearray(chunk_count(size) * DIGEST_SIZE)
+        self.missing_count = chunk_count(size)
+        self._digests = bytearray(self.missing_count * DIGEST_SIZE)
         self._lock = threading.Lock()
 
     def note(self, chunk: int, digest: bytes) -> None:
         """Account for a chunk; a later note replaces an earlier one."""
+        place = slice(chunk * DIGEST_SIZE, (chunk + 1) * DIGEST_SIZE)
         with self._lock:
-            self._digests[chunk * DIGEST_SIZE : (chunk + 1) * DIGEST_SIZE] = digest
+            self.missing_count += (digest == NOTHING) - (self._digests[place] == NOTHING)
+            self._digests[place] = digest
 
     def note_granules(self, chunk: int, granules: Sequence[bytes]) -> None:
         """Account for a chunk by the digests of its granules."""
@@ -46,12 +52,14 @@ class Ledger:
             piece = bytes(self._digests[first * DIGEST_SIZE : last * DIGEST_SIZE])
         return [piece[at : at + DIGEST_SIZE] for at in range(0, len(piece), DIGEST_SIZE)]
 
-    def missing(self) -> List[int]:
-        """Return the chunks that are not accounted for, rising."""
-        everything = self.digests(Span(0, self.size))
-        return [chunk for chunk, digest in enumerate(everything) if digest == NOTHING]
+    def missing(self) -> Iterator[int]:
+        """Yield the chunks that are not accounted for, rising; there are `missing_count`."""
+        for part in split(Span(0, self.size), _LOOK):
+            for chunk, digest in enumerate(self.digests(part), part.start // CHUNK):
+                if digest == NOTHING:
+                    yield chunk
 
     def root(self) -> bytes:
         """Return the root; it means something only once nothing is missing."""
         with self._lock:
-            return self.hasher.root(self.size, bytes(self._digests))
+            return self.hasher.root(self.size, self._digests)

@@ -48,6 +48,11 @@ class SyncPlan:
     # retries by itself: Linux gives a SCSI command 30 s and five retries, iSCSI 120 s to reconnect.
     stall_limit: float = 600.0
 
+    @property
+    def most_connections(self) -> int:
+        """How many connections carry data at a time, of all disks together."""
+        return self.connections * min(self.disks_at_once, len(self.disks))
+
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as plain data."""
         return asdict(self)

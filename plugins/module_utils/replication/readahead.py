@@ -36,12 +36,14 @@ class ChunkRead(NamedTuple):
 class ReadAhead:
     """Chunks of one disk, read in the order in which they were asked for. One owner thread."""
 
-    def __init__(self, disk: Disk, hasher: Hasher, wake: Callable[[], None]) -> None:
-        """`wake` is called in the worker thread whenever a chunk was read."""
+    def __init__(
+        self, disk: Disk, hasher: Hasher, wake: Callable[[], None], *, depth: int = DEPTH
+    ) -> None:
+        """`wake` is called in the worker thread whenever a chunk was read; `depth` is in chunks."""
         self._disk = disk
         self._wake = wake
         self._hasher = hasher
-        self._free = [aligned_buffer() for _unused in range(DEPTH)]
+        self._free = [aligned_buffer() for _unused in range(depth)]
         self._reads: "Deque[Future[ChunkRead]]" = deque()
         self._executor = ThreadPoolExecutor(1, "ferry-read")
 

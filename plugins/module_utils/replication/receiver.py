@@ -59,7 +59,7 @@ def plan_sync(**fields: Any) -> SyncPlan:
     """Return a plan that can be run. Raises InputError for one that cannot."""
     disks = tuple(DiskPair(**disk) for disk in fields.pop("disks"))
     plan = SyncPlan(disks=disks, **fields)
-    if min(plan.connections, plan.disks_at_once) < 1 or _connections_of(plan) > MOST_CONNECTIONS:
+    if min(plan.connections, plan.disks_at_once) < 1 or plan.most_connections > MOST_CONNECTIONS:
         raise InputError(
             f"A sync uses 1 to {MOST_CONNECTIONS} connections, not {plan.connections} for each of "
             f"{plan.disks_at_once} disks at once."
@@ -76,10 +76,6 @@ def plan_sync(**fields: Any) -> SyncPlan:
                 f"Each {what} disk is synced once, but {sorted(twice)} is named twice."
             )
     return plan
-
-
-def _connections_of(plan: SyncPlan) -> int:
-    return plan.connections * min(plan.disks_at_once, len(plan.disks))
 
 
 def run_sync(

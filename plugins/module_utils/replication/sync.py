@@ -32,7 +32,7 @@ from .messages import DiskInfo, EndOfDisk, Error, Goodbye, Recall, Recorded, Roo
 from .plan import Claim, DiskPair, DiskReport, SourceRead, SyncPlan
 from .progress import DiskProgress
 from .settler import Settler
-from .target import TargetSession
+from .target import TargetSession, depth_of
 from .target_disks import TargetDisk
 from .watch import DiskWatch
 from .wire import SYNC_ID_SIZE
@@ -98,40 +98,42 @@ class DiskSync:
     def _rounds(self, ledger: Ledger, settler: Settler) -> Root:
         """Ask for what is missing until nothing is and the roots agree; return the source's."""
         for attempt in range(ROUNDS):
-            missing = ledger.missing()
+            missing = ledger.missing_count
             if attempt:
-                self._repaired += len(missing)
-                log.warning("Asking again for %d chunks of %s", len(missing), self._pair.source)
-            self._ask_for(missing, ledger, settler)
+                self._repaired += missing
+                log.warning("Asking again for %d chunks of %s", missing, self._pair.source)
+            self._ask_for_missing(ledger, settler)
             for chunk in settler.finish():
                 log.warning("Chunk %d of %s is not what was written", chunk, self._pair.target)
                 self._forget(chunk, ledger)
-            root = None if ledger.missing() else self._agree(ledger)
+            root = None if ledger.missing_count else self._agree(ledger)
             if root is not None:
                 log.info("Agreed on the root of %s: %s", self._pair.source, root.root.hex())
                 return root
         raise RestartSyncError(
             f"Disk {self._pair.target} differs from the source's {self._pair.source} "
-            f"after {ROUNDS} rounds, first in chunk {ledger.missing()[0]}.",
+            f"after {ROUNDS} rounds, first in chunk {next(ledger.missing())}.",
             hint="If a new sync ends the same way, look for faults of the storage or of memory.",
         )
 
-    def _ask_for(self, chunks: list[int], ledger: Ledger, settler: Settler) -> None:
+    def _ask_for_missing(self, ledger: Ledger, settler: Settler) -> None:
         """Ask over all connections. The first error ends them all and is raised here."""
+        missing = ledger.missing_count
         job = DiskJob(
             self._sync,
             self._pair,
             self._disk,
             ledger,
             settler,
-            WorkList(chunks),
+            WorkList(ledger.missing()),
             self._progress,
             self._watch,
+            depth_of(self._plan.most_connections),
         )
         with ThreadPoolExecutor(self._plan.connections, "ferry-connection") as executor:
             links = [
                 executor.submit(self._drive, job)
-                for _unused in range(min(self._plan.connections, len(chunks)))
+                for _unused in range(min(self._plan.connections, missing))
             ]
             _unused, running = wait(links, return_when=FIRST_EXCEPTION)
             if running:
@@ -166,15 +168,16 @@ class DiskSync:
 
     def _compare_roots(self, ledger: Ledger) -> Root | None:
         with self._open_channel() as channel:
-            channel.send(EndOfDisk(ledger.root()))
+            ours = ledger.root()
+            channel.send(EndOfDisk(ours))
             root = self._dialer.await_frame(channel)
             if not isinstance(root, Root):
                 raise RemoteProtocolError("The source did not tell its root.")
-            if root.root == ledger.root():
+            if root.root == ours:
                 return root
             for chunk in self._find_differences(channel, ledger):
                 self._forget(chunk, ledger)
-        if not ledger.missing():
+        if not ledger.missing_count:
             raise RemoteProtocolError("The two ends' roots differ, but no chunk does.")
         return None
 

@@ -36,22 +36,33 @@ from .messages import (
     Zero,
     span_of,
 )
-from .readahead import TICK, ReadAhead, wait_for
+from .readahead import DEPTH, TICK, ReadAhead, wait_for
 from .writebehind import WriteBehind
 
 # Chunks in one request: enough that frames cost nothing, few enough that answers come steadily.
 BATCH = 32
 
-# Chunks asked for at once over one connection, 4 GiB: bounds what is remembered of them (256 bytes of
-# digests each).
-MOST_OPEN = 4096
+# Chunks asked for at once over one connection, 512 MiB: for 100 ms more than any disk reads. It bounds what
+# is remembered of them, 1.7 KiB each with the digests of their granules.
+MOST_OPEN = 512
+
+# Chunks between disk and socket, of all connections together: few connections need some against
+# unsteadiness, many even each other out. One being read or written and one being sent is the least.
+BUFFERS = 16
 
 # With fewer requests than this on their way the source may run dry: ask with what is there.
 FEW = 2
 
 
+def depth_of(connections: int) -> int:
+    """Return how many chunks each of so many connections reads ahead, and how many it writes behind."""
+    return max(2, min(DEPTH, BUFFERS // connections))
+
+
 class _OpenChunk:
     """A chunk that was asked for: what we have of it, and what of it is accounted for."""
+
+    __slots__ = ("_settled", "data", "granules", "is_zero", "left", "same", "span", "zero")
 
     def __init__(self, span: Span, granules: tuple[bytes, ...], *, is_zero: bool) -> None:
         self.span = span
@@ -85,8 +96,10 @@ class TargetSession:
         self._channel = channel
         self._job = job
         self._hasher = job.ledger.hasher
-        self._ahead = ReadAhead(job.disk, self._hasher, channel.wake)
-        self._writes = WriteBehind(job.disk, self._hasher, job.settler, channel.tend)
+        self._ahead = ReadAhead(job.disk, self._hasher, channel.wake, depth=job.depth)
+        self._writes = WriteBehind(
+            job.disk, self._hasher, job.settler, channel.tend, depth=job.depth
+        )
         self._taken: set[int] = set()
         self._to_read: Iterator[int] = iter(())
         self._open: dict[int, _OpenChunk] = {}

@@ -22,9 +22,6 @@ from .readahead import wait_for
 from .settler import Settler
 from .target_disks import TargetDisk
 
-# Payloads between socket and disk: one arriving, one being written, two against unsteadiness.
-DEPTH = 4
-
 # Zeroings need no buffer; this many may wait.
 MOST_WAITING = 64
 
@@ -39,15 +36,20 @@ class WriteBehind:
     """Writes to one disk, done in the order in which they were asked for. One owner thread."""
 
     def __init__(
-        self, disk: TargetDisk, hasher: Hasher, settler: Settler, tend: Callable[[], None]
+        self,
+        disk: TargetDisk,
+        hasher: Hasher,
+        settler: Settler,
+        tend: Callable[[], None],
+        *,
+        depth: int,
     ) -> None:
-        """`tend` is called in the owner's thread every second of a wait."""
+        """`tend` is called in the owner's thread every second of a wait; `depth` is in payloads."""
         self._disk = disk
         self._hasher = hasher
         self._settler = settler
         self._tend = tend
-        self._free = [aligned_buffer() for _unused in range(DEPTH)]
-        self._plain = aligned_buffer()
+        self._free = [aligned_buffer() for _unused in range(depth)]
         self._writes: deque[_Write] = deque()
         self._executor = ThreadPoolExecutor(1, "ferry-write")
 
@@ -103,7 +105,7 @@ class WriteBehind:
         write.done()
 
     def _write(self, data: Data, buffer: memoryview) -> None:
-        plain = self._decode(data, buffer[: data.payload_length])
+        plain = _decode(data, buffer)
         if self._hasher.granules(plain) != data.digests:
             raise DamagedDataError(
                 f"Data at {data.start}+{data.length} is not what the source digested; not written."
@@ -111,14 +113,14 @@ class WriteBehind:
         self._disk.write(data.start, plain)
         self._settler.note(span_of(data), data.digests)
 
-    def _decode(self, data: Data, payload: memoryview) -> memoryview:
-        """Return plain bytes at the head of an aligned buffer, ready for a direct write."""
-        plain = decode(data.codec, payload, data.length)
-        if data.codec is Codec.STORED:
-            return payload
-        self._plain[: data.length] = plain
-        return self._plain[: data.length]
-
     def _zero(self, span: Span) -> None:
         self._disk.zero(span.start, span.length)
         self._settler.note(span, self._hasher.zeros(span.length))
+
+
+def _decode(data: Data, buffer: memoryview) -> memoryview:
+    """Make the payload in `buffer` plain in its place, ready for a direct write; return that part."""
+    plain = decode(data.codec, buffer[: data.payload_length], data.length)
+    if data.codec is not Codec.STORED:
+        buffer[: data.length] = plain
+    return buffer[: data.length]

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import tracemalloc
 
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.codecs import (
@@ -37,8 +38,11 @@ from ansible_collections.ferry.hvm.plugins.module_utils.replication.limits impor
 )
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.memory_disk import MemoryDisk
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.messages import Codec, View
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.plan import MOST_CONNECTIONS
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.settler import STEP, Settler
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.target import depth_of
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.worklist import SPAN, WorkList
+from ansible_collections.ferry.hvm.plugins.module_utils.units import GIB, MIB
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -137,13 +141,34 @@ def test_ends_without_a_common_digest_cannot_choose() -> None:
 
 def test_a_ledger_names_what_is_missing_until_it_is_noted() -> None:
     ledger = Ledger(3 * CHUNK + 1, HASHER)
-    assert ledger.missing() == [0, 1, 2, 3]
+    assert list(ledger.missing()) == [0, 1, 2, 3]
     for chunk in (0, 1, 3):
         ledger.note(chunk, bytes([chunk + 1]) * 16)
-    assert ledger.missing() == [2]
-    ledger.forget(1)
-    assert ledger.missing() == [1, 2]
+    assert list(ledger.missing()) == [2]
+    assert ledger.missing_count == 1
+    for _twice in range(2):
+        ledger.forget(1)
+    assert list(ledger.missing()) == [1, 2]
+    assert ledger.missing_count == 2
     assert ledger.digests(Span(2 * CHUNK, CHUNK + 1)) == [bytes(16), b"\4" * 16]
+
+
+def test_what_is_missing_of_a_ledger_is_named_without_a_list_of_everything() -> None:
+    """Of 1 TiB such a list was 93 MiB, at the source and at the target."""
+    ledger = Ledger(64 * GIB, HASHER)
+    tracemalloc.start()
+    work = WorkList(ledger.missing())
+    _held, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(work.take()) == SPAN // CHUNK
+    assert peak < MIB
+
+
+@pytest.mark.parametrize("connections", range(1, MOST_CONNECTIONS + 1))
+def test_the_buffers_of_all_connections_of_a_target_stay_within_32_mib(connections: int) -> None:
+    depth = depth_of(connections)
+    assert depth >= 2
+    assert connections * (depth + depth) * CHUNK <= 32 * MIB
 
 
 def test_an_empty_work_list_has_nothing_to_hand_out() -> None:
