@@ -242,11 +242,11 @@ def test_a_limited_sync_takes_its_time_and_a_raised_limit_ends_it(
     content = noise(8 * CHUNK)
     sender.disk.write_bytes(content)
     where = {"directory": str(sender.directory)}
-    port = sender.start(bandwidth_limit=LEAST)["port"]
+    port = sender.start(bandwidth_limit=4 * LEAST)["port"]
     target = tmp_path / "target.raw"
     target.write_bytes(bytes(len(content)))
-    receiver.start_detached(plan(rig, port, target, len(content)))
-    # At this limit the whole would take two minutes: that it is not done yet is sure.
+    receiver.start_detached(plan(rig, port, target, len(content), connections=1))
+    # At this limit a chunk takes seconds and the whole half a minute: that it is not done yet is sure.
     wait_for_progress(rig.directory)
     assert receiver.is_running(str(rig.directory))
     sender.call("limit", {**where, "bandwidth_limit": 0})
