@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The Ferry authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's command line: `python -m lab up`, `down`, `status`, `demo`."""
+"""The lab's command line: `python -m lab up`, `down`, `status`, `demo`, `images`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import argparse
 import os
 import sys
 
-from . import demo
+from . import demo, migration
 from .errors import LabError
 from .settings import LabSettings, lab_settings
 from .up import bring_up, take_down, tell_status
@@ -34,6 +34,8 @@ def _carry_out(options: argparse.Namespace, lab: LabSettings) -> None:
         take_down(lab, keep=options.keep)
     elif options.command == "demo":
         demo.show(lab)
+    elif options.command == "images":
+        migration.build_images()
     else:
         tell_status(lab)
 
@@ -57,7 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     down.add_argument("--keep", action="store_true", help="keep its directory: disks, logs, state")
     status = commands.add_parser("status", help="tell what of the lab runs")
     shown = commands.add_parser("demo", help="migrate a server in the lab, and prove its clone")
-    for command in (up, down, status, shown):
+    images = commands.add_parser(
+        "images", help="build what the labs boot, where the cache has it not"
+    )
+    for command in (up, down, status, shown, images):
         command.add_argument("--name", default="demo", help="which lab (demo, test, or any other)")
         command.add_argument("--index", type=int, help="2 to 15, for a lab of any other name")
     return parser

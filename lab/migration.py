@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import LabError
+from .guests.base import ensure_base
 from .guests.marker import BootReport, read_reports
 from .guests.source import NIC_NAME
 from .login import on_source
@@ -48,6 +49,12 @@ cat /srv/data/SHA256SUMS /srv/site/SHA256SUMS | wc -l
 def worker_image_directory() -> Path:
     """Where the lab keeps worker images; shared by all labs, for they differ by the seed only."""
     return cache_directory() / "images"
+
+
+def build_images() -> None:
+    """What the labs boot is in the cache: the source servers' base and the worker image."""
+    ensure_base(cache_directory())
+    build_worker_image()
 
 
 def build_worker_image() -> Path:

@@ -192,7 +192,7 @@ def test_the_clean_up_gives_every_target_its_own_root_back(cut_off: Scene) -> No
 
 def test_the_clean_up_goes_on_past_what_fails_and_tells_it(scene: Scene) -> None:
     scene.make(CUTS[0])
-    fault = {"path": "/attach$", "method": "PUT", "status": 500, "message": "Array-offline"}
+    fault = {"path": "/attach$", "method": "PUT", "status": 400, "message": "Array-offline"}
     scene.api.request("POST", "/lab/faults", {**fault, "times": 1000})
 
     run = scene.play("ferry.hvm.remove_helpers", "-l", CUTS[0].host)

@@ -2,8 +2,9 @@
 # SPDX-FileCopyrightText: 2026 The Ferry authors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# All that must be green. ansible-test's sanity run waits for packages most of its time when its
-# caches are cold, so it runs beside the others and is read at the end.
+# All that must be green. ansible-test's sanity run and the making of the images wait for packages and
+# disks most of their time when their caches are cold, so they run beside the others, and are read when
+# they are needed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 say() { printf '\n==> %s (%s s)\n' "$*" "$SECONDS"; }
@@ -11,7 +12,9 @@ say() { printf '\n==> %s (%s s)\n' "$*" "$SECONDS"; }
 mkdir -p .build
 tests/tools/sanity.sh > .build/sanity.log 2>&1 &
 sanity=$!
-trap 'kill "$sanity" 2>/dev/null || true' EXIT
+.venv/bin/python -m lab images > .build/images.log 2>&1 &
+images=$!
+trap 'kill "$sanity" "$images" 2>/dev/null || true' EXIT
 
 say "lint and types"
 tests/tools/lint.sh
@@ -21,10 +24,13 @@ say "coverage of the protocol's core"
 tests/tools/coverage.sh
 say "sanity (ansible-test)"
 wait "$sanity" || { cat .build/sanity.log; exit 1; }
-trap - EXIT
 tail -n 3 .build/sanity.log
 say "integration tests against the lab's appliance"
 .venv/bin/python -m pytest tests/integration -n 2 --dist loadfile -q
+say "images for the real boots"
+wait "$images" || { cat .build/images.log; exit 1; }
+trap - EXIT
+tail -n 1 .build/images.log
 say "system tests: real boots under emulation"
 tests/tools/system.sh
 say "all green"
