@@ -109,12 +109,12 @@ class PathDisk(Disk):
     def _open(self) -> Tuple[int, bool]:
         try:
             descriptor = os.open(self.path, self.flags | os.O_DIRECT | os.O_CLOEXEC)
-            if _reads_directly(descriptor):
-                return descriptor, True
-            os.close(descriptor)
+            _read_first_block(descriptor)
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise self._failed("open", error) from error
+        else:
+            return descriptor, True
         try:
             return os.open(self.path, self.flags | os.O_CLOEXEC), False
         except OSError as error:
@@ -151,13 +151,14 @@ def _is_block(path: str) -> bool:
     return stat.S_ISBLK(mode)
 
 
-def _reads_directly(descriptor: int) -> bool:
-    """Some file systems take O_DIRECT at the opening and refuse at the first read."""
+def _read_first_block(descriptor: int) -> None:
+    """Read directly, or close the descriptor and raise OSError.
+
+    Some file systems take O_DIRECT at the opening and refuse at the first read.
+    """
     try:
         os.lseek(descriptor, 0, os.SEEK_SET)
         os.readv(descriptor, [aligned_buffer()[:FILE_ALIGNMENT]])
-    except OSError as error:
-        if error.errno == errno.EINVAL:
-            return False
+    except OSError:
+        os.close(descriptor)
         raise
-    return True

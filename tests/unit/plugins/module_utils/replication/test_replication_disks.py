@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Iterator
@@ -260,6 +261,22 @@ def test_a_disk_that_a_killed_receiver_left_writable_is_sealed_by_the_next(file:
         with writable(device):
             write_all_and_close(device)
         assert run("blockdev", "--getro", device) == "1"
+
+
+def test_a_disk_that_cannot_be_read_is_let_go_of(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A snapshot of LVM that overflew is such a disk, and cannot be removed while it is open."""
+
+    def fail(_descriptor: int, _buffers: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    file.write_bytes(bytes(CHUNK))
+    before = os.listdir("/proc/self/fd")
+    monkeypatch.setattr(os, "readv", fail)
+    with pytest.raises(DiskError, match=r"Cannot open .*: Input/output error"):
+        PathDisk(str(file))
+    assert os.listdir("/proc/self/fd") == before
 
 
 def test_a_disk_that_shrinks_while_it_is_read_is_an_error(file: Path) -> None:
