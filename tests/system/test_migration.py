@@ -81,10 +81,9 @@ def test_two_servers_cross_in_one_run(world: World, running_clones: tuple[str, .
     assert world.leftovers(*SOURCES) == []
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("running_clones")
-@pytest.mark.parametrize(
-    "playbook", ["initial_os", pytest.param("delta_os", marks=pytest.mark.soak)]
-)
+@pytest.mark.parametrize("playbook", ["initial_os", "delta_os"])
 def test_a_dry_run_over_a_running_clone_tells_its_plan_and_leaves_it_running(
     world: World, playbook: str
 ) -> None:
@@ -267,6 +266,8 @@ def test_a_volume_too_small_for_its_disk_is_named_with_both_sizes(world: World) 
             "ferry_source_address=198.18.17.1",
             ["198.18.17.1", "5994"],
             id="a closed data port names address and port",
+            # A minute of boots; test_worker_replicate has the same error in seconds.
+            marks=pytest.mark.soak,
         ),
         pytest.param(
             "ferry_worker_timeout=3",
