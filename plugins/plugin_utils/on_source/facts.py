@@ -88,7 +88,7 @@ def read_file_systems() -> List[Facts]:
             "mount_point": unescape(mount_point),
             "type": kind,
             "read_only": "ro" in options.split(","),
-            "size": _size_of(unescape(mount_point)),
+            **_space_of(unescape(mount_point)),
         }
         for device, mount_point, kind, options, *_rest in rows
         if device.startswith("/dev/") and device != "/dev/fuse"
@@ -100,13 +100,14 @@ def unescape(text: str) -> str:
     return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found.group(1), 8)), text)
 
 
-def _size_of(mount_point: str) -> int:
-    """Return the size of a file system in bytes; 0 where this user may not look."""
+def _space_of(mount_point: str) -> Facts:
+    """Return size of a file system and what of it is used, in bytes; 0 where this user may not look."""
     try:
         numbers = os.statvfs(mount_point)
     except OSError:
-        return 0
-    return numbers.f_blocks * numbers.f_frsize
+        return {"size": 0, "used": 0}
+    size, free = (each * numbers.f_frsize for each in (numbers.f_blocks, numbers.f_bfree))
+    return {"size": size, "used": size - free}
 
 
 def is_port_free(port: int) -> bool:
