@@ -14,6 +14,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.names import check_slug
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.run import ArgumentSpec, Outcome
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.sender_main import LEASE
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.source_view import WORDS
 from ansible_collections.ferry.hvm.plugins.plugin_utils.identity import make_identity
 from ansible_collections.ferry.hvm.plugins.plugin_utils.source import BASE, open_courier
 from ansible_collections.ferry.hvm.plugins.plugin_utils.task import Task, run_action
@@ -32,7 +33,11 @@ SPEC = ArgumentSpec(
         "bind": {"type": "str", "default": ""},
         "disks": {"type": "list", "elements": "str", "default": []},
         "lease": {"type": "int", "default": int(LEASE)},
-        "source_view": {"type": "str", "choices": ["moving", "stopped"], "default": "moving"},
+        "source_view": {
+            "type": "str",
+            "choices": list(WORDS),
+            "default": "auto",
+        },
         "bandwidth_limit": {"type": "int", "default": 0},
         "gives_way": {"type": "bool", "default": False},
     },
@@ -87,7 +92,8 @@ def _public(record: Mapping[str, Any]) -> Dict[str, Any]:
         "disks": record["disks"],
         "pid": record.get("pid"),
         "port": record["port"],
-        "source_view": record["source_view"],
+        "source_view": record.get("view"),
+        "source_view_reason": record.get("view_reason"),
     }
 
 

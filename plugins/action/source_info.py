@@ -8,15 +8,22 @@ from typing import Any, Dict
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.run import ArgumentSpec, Outcome
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.source_view import WORDS
 from ansible_collections.ferry.hvm.plugins.plugin_utils.source import BASE, open_courier
 from ansible_collections.ferry.hvm.plugins.plugin_utils.task import Task, run_action
 
-SPEC = ArgumentSpec(options={"port": {"type": "int", "default": 5994}})
+SPEC = ArgumentSpec(
+    options={
+        "port": {"type": "int", "default": 5994},
+        "disks": {"type": "list", "elements": "str", "default": []},
+        "source_view": {"type": "str", "choices": list(WORDS), "default": "auto"},
+    }
+)
 
 
 def work(task: Task) -> Outcome:
     """Return the facts of the source that the task is for."""
-    order = {"order": "info", "base": BASE, "port": task.arguments["port"]}
+    order = {"order": "info", "base": BASE, **task.arguments}
     return Outcome(changed=False, result={"source": open_courier(task).ask(order)})
 
 

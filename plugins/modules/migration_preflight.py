@@ -125,6 +125,19 @@ findings:
       subject: web01
       text: The source keeps running while it is read.
       hint: ""
+prediction:
+  description: >-
+    What is known of the sync before it begins. C(name) is V(compared) or V(sent), in bytes, or V(seconds); C(label)
+    is V(exact), V(measured) by the last sync or V(estimated); C(basis) says from what. V(sent) is there before
+    the first sync, V(seconds) after it: how much of a source has changed is unknown until it was read.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - amount: 3221225472
+      basis: the sizes of the disks
+      label: exact
+      name: compared
 """
 
 from typing import Any, Mapping
@@ -162,36 +175,43 @@ SPEC = ArgumentSpec(
 
 def work(params: Mapping[str, Any], _check_mode: bool) -> Outcome:
     """Return the findings, or raise the errors among them as one."""
-    findings = preflight.judge(
-        preflight.Observed(
-            workload=params["workload"],
-            migration=params["migration_id"],
-            data_port=params["data_port"],
-            source=params["source"],
-            instance=params["instance"],
-            worker=params["worker"],
-            worker_image=params["worker_image"],
-            ssh_key=params["ssh_key_file"],
-            guest_network=params["guest_network"],
-            guest_network_is_isolated=params["guest_network_is_isolated"],
-            migration_network=params["migration_network"],
-            placement=params["placement"],
-            detached=params["detached"],
-            alike=params["alike"],
-            only_disks=params["only_disks"],
-            disk_map=params["disk_map"],
-            may_create=params["may_create"],
-        )
-    )
+    observed = _observed(params)
+    findings = preflight.judge(observed)
     preflight.refuse(findings, params["accepted_warnings"])
+    prediction = preflight.predict_sync(observed)
     return Outcome(
         changed=False,
-        result={"findings": [finding.as_dict() for finding in findings]},
+        result={
+            "findings": [finding.as_dict() for finding in findings],
+            "prediction": [figure.as_dict() for figure in prediction],
+        },
         warnings=[
             f"{finding.subject}: {finding.text}"
             for finding in findings
             if finding.severity == preflight.WARNING
         ],
+    )
+
+
+def _observed(params: Mapping[str, Any]) -> preflight.Observed:
+    return preflight.Observed(
+        workload=params["workload"],
+        migration=params["migration_id"],
+        data_port=params["data_port"],
+        source=params["source"],
+        instance=params["instance"],
+        worker=params["worker"],
+        worker_image=params["worker_image"],
+        ssh_key=params["ssh_key_file"],
+        guest_network=params["guest_network"],
+        guest_network_is_isolated=params["guest_network_is_isolated"],
+        migration_network=params["migration_network"],
+        placement=params["placement"],
+        detached=params["detached"],
+        alike=params["alike"],
+        only_disks=params["only_disks"],
+        disk_map=params["disk_map"],
+        may_create=params["may_create"],
     )
 
 

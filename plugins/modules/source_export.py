@@ -12,7 +12,7 @@ author:
   - The Ferry authors (@ferry-hvm)
 description:
   - Starts Ferry's sender on the source server and waits until it listens, or ends it and removes all that
-    belongs to it. The disks are only read.
+    belongs to it, snapshots of LVM too. The disks are only read.
   - The sender serves exactly one worker, the owner of O(worker_certificate). Its own private key is made
     on the controller in memory, crosses on SSH's standard input and is never written to a file system of
     the server; it is in no result, no log and no command line.
@@ -84,10 +84,17 @@ options:
       - What the disks are while they are read; it goes into the claim of the sync.
       - V(moving) is the truth for a server at work. What was written during the sync may be on the target in
         part; a later sync compares and mends it.
+      - V(lvm_snapshot) reads volumes of LVM through snapshots that are taken at the start and removed at the end.
+        Each file system is then as it was at one moment. Partition tables and LVM's metadata are those of before
+        the snapshots; C(/boot) and C(/boot/efi) outside of LVM are read as they are. It is refused if another
+        file system of the disks can be written and lies on no volume of type linear or striped, and if a group
+        has too little free space. A snapshot that overflows fails the sync.
       - V(stopped) is refused if any file system of the disks can still be written.
+      - V(auto) is V(stopped) if file systems of every disk are mounted and none can be written, else
+        V(lvm_snapshot) if that is possible, else V(moving); RV(export.source_view_reason) says why.
     type: str
-    choices: [moving, stopped]
-    default: moving
+    choices: [auto, moving, lvm_snapshot, stopped]
+    default: auto
   bandwidth_limit:
     description:
       - Bytes a second that the sender may send, over all its connections; at least 65536, or V(0) for as many
@@ -133,7 +140,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 export:
-  description: What is served and how to reach it; C(certificate) and C(pid) are null in check mode.
+  description: >-
+    What is served and how to reach it; C(certificate) and C(pid) are null in check mode.
   type: dict
   returned: O(state=started)
   contains:
@@ -152,9 +160,13 @@ export:
       sample:
         - {name: sda, path: /dev/sda, size: 3221225472}
     source_view:
-      description: As O(source_view).
+      description: What the disks are while they are read; in check mode what they would be.
       type: str
       sample: moving
+    source_view_reason:
+      description: Why V(auto) chose V(moving); empty otherwise.
+      type: str
+      sample: The source has no LVM.
     pid:
       description: The sender's process id.
       type: int

@@ -23,6 +23,16 @@ options:
     description: The TCP port whose being free is told in RV(source.port_free).
     type: int
     default: 5994
+  disks:
+    description: The disks that RV(source.view) is told of, as in M(ferry.hvm.source_export). Every fixed disk if empty.
+    type: list
+    elements: str
+    default: []
+  source_view:
+    description: The view that RV(source.view) is told of, as in M(ferry.hvm.source_export).
+    type: str
+    choices: [auto, moving, lvm_snapshot, stopped]
+    default: auto
 notes:
   - The Python is the one of C(ansible_python_interpreter) if the inventory sets it. Otherwise the first
     that runs of C(python3), C(/usr/libexec/platform-python) and C(python3.15) down to C(python3.6).
@@ -96,12 +106,12 @@ source:
           unit: 0:0:0:0
     file_systems:
       description: >-
-        What is mounted from block devices: C(device), C(mount_point), C(type), C(read_only), C(size) in
-        bytes.
+        What is mounted from block devices: C(device), C(mount_point), C(type), C(read_only), C(size) and C(used)
+        in bytes.
       type: list
       elements: dict
       sample:
-        - {device: /dev/sda1, mount_point: /, read_only: false, size: 3090849792, type: ext4}
+        - {device: /dev/sda1, mount_point: /, read_only: false, size: 3090849792, type: ext4, used: 1181116006}
     exports:
       description: >-
         The exports that run on this server now, of any migration: C(migration_id), C(run), C(pid),
@@ -109,6 +119,19 @@ source:
       type: list
       elements: dict
       sample: []
+    snapshots:
+      description: >-
+        The snapshots of LVM that Ferry took on this server, of any migration: C(name) (group/volume),
+        C(migration_id), and C(full), how much of its room each has used, in percent.
+      type: list
+      elements: dict
+      sample: []
+    view:
+      description: >-
+        What an export of O(disks) with O(source_view) would be: C(view), null where it would be refused, and
+        C(reason), why it would be or why V(auto) is no better.
+      type: dict
+      sample: {reason: The source has no LVM., view: moving}
     port_free:
       description: Whether nothing listens on O(port).
       type: bool

@@ -31,6 +31,7 @@ ACCELERATED = CHECKOUT / ".build" / "bench" / "accelerated" / "bin" / "python"
 ACCELERATORS = ("blake3", "zstandard")
 
 RUN = "bench"
+MIGRATION = "bench"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,9 @@ class Ours:
 
     def finish(self, job: Job) -> str:
         """See Way. The remark is the digest that both ends agreed on."""
-        self._call(job, "stop", {"directory": str(job.folder / "runs" / RUN)})
+        self._call(
+            job, "stop", {"directory": str(job.folder / "runs" / RUN), "migration": MIGRATION}
+        )
         result = json.loads((job.folder / "receiver" / "result.json").read_text())
         return str(result["disks"][0]["claim"]["algorithm"])
 
@@ -99,6 +102,7 @@ def _find_accelerators(python: tuple[str, ...]) -> set[str]:
 def _order(job: Job, sender: Identity, receiver: Identity) -> dict[str, Any]:
     return {
         "run": RUN,
+        "migration": MIGRATION,
         "bind": job.address,
         "directory": str(job.folder / "runs" / RUN),
         "key": sender.key,

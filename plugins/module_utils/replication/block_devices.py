@@ -4,7 +4,9 @@
 
 import os
 import re
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+
+from .geometry import Span
 
 # Not disks that a server keeps its data on: memory, loops, optical drives, floppies, and what is made of
 # other disks. MAJOR names, as /sys/block shows them.
@@ -19,7 +21,10 @@ _ANY_DISK = "any"
 _SYS_SECTOR = 512
 
 
-class _Mount(NamedTuple):
+class Mount(NamedTuple):
+    """Where the file system of a device, by its number, is mounted; it may be written through any of them."""
+
+    number: str
     place: str
     is_writable: bool
 
@@ -32,24 +37,44 @@ def list_disks(sys: str = "/sys", proc: str = "/proc") -> List[Dict[str, Any]]:
     return [disk for disk in (_describe(block, name, mounts) for name in names) if disk["size"]]
 
 
-def writable_mounts(path: str, sys: str = "/sys", proc: str = "/proc") -> List[str]:
-    """Return where the disk at `path`, or anything made of it, is or may be mounted for writing.
+def mounts_of(path: str, sys: str = "/sys", proc: str = "/proc") -> List[Mount]:
+    """Return where the disk at `path`, or anything made of it, is or may be mounted.
 
     Of a device that /sys does not know nothing can be said: it may be written by its own path.
     """
     mounts = _mounts(proc)
     devices = _devices(os.path.join(sys, "block"), os.path.basename(os.path.realpath(path)))
     if not devices and not os.path.isfile(path):
-        return [path]
-    return sorted(
-        mount.place
-        for number in [*devices, _ANY_DISK]
-        for mount in mounts.get(number, [])
-        if mount.is_writable
-    )
+        return [Mount("", path, True)]
+    return [mount for number in [*devices, _ANY_DISK] for mount in mounts.get(number, [])]
 
 
-def _describe(block: str, name: str, mounts: Dict[str, List[_Mount]]) -> Dict[str, Any]:
+def writable_places(mounts: Sequence[Mount]) -> List[str]:
+    """Return where these mounts can be written, sorted."""
+    return sorted(mount.place for mount in mounts if mount.is_writable)
+
+
+def partitions(path: str, sys: str = "/sys") -> Dict[str, Span]:
+    """Return the partitions of the disk at `path` by their kernel's names, and the bytes of each."""
+    disk = os.path.join(sys, "block", os.path.basename(os.path.realpath(path)))
+    names = os.listdir(disk) if os.path.isdir(disk) else []
+    return {
+        name: Span(
+            *(int(_read(disk, name + each) or 0) * _SYS_SECTOR for each in ("/start", "/size"))
+        )
+        for name in names
+        if os.path.exists(os.path.join(disk, name, "partition"))
+    }
+
+
+def active_swaps(proc: str = "/proc") -> List[str]:
+    """Return the kernel's names of the devices that swap is on."""
+    with open(os.path.join(proc, "swaps")) as stream:
+        devices = [line.split()[0] for line in stream.readlines()[1:]]
+    return [os.path.basename(os.path.realpath(_unescape(device))) for device in devices]
+
+
+def _describe(block: str, name: str, mounts: Dict[str, List[Mount]]) -> Dict[str, Any]:
     path = os.path.join(block, name)
     return {
         "name": name,
@@ -117,9 +142,9 @@ def _disk_of(block: str, name: str) -> str:
     return name
 
 
-def _mounts(proc: str) -> Dict[str, List[_Mount]]:
+def _mounts(proc: str) -> Dict[str, List[Mount]]:
     """Return mounts by device number. The fields are those of mountinfo in proc(5)."""
-    mounts: Dict[str, List[_Mount]] = {}
+    mounts: Dict[str, List[Mount]] = {}
     with open(os.path.join(proc, "self/mountinfo")) as stream:
         for line in stream:
             own, _unused, super_block = line.partition(" - ")
@@ -128,7 +153,7 @@ def _mounts(proc: str) -> Dict[str, List[_Mount]]:
                 number = _ANY_DISK
             # A read-only bind mount of a writable file system does not stop others from writing.
             is_writable = "rw" in super_block.split()[2].split(",")
-            mounts.setdefault(number, []).append(_Mount(place, is_writable))
+            mounts.setdefault(number, []).append(Mount(number, place, is_writable))
     return mounts
 
 

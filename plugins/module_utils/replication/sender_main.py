@@ -5,11 +5,12 @@
 One JSON document on standard input, one line of JSON on standard output. Exit code 0, or 1 with
 {"error": {"kind", "what", "hint"}}. The key comes on standard input and stays in memory.
 
-    start   run, bind, port, directory, key, certificate, peer_certificate, disks, lease [, view]
-            -> pid, port, disks; answers when it listens
-    list    -> disks, python
+    start   run, migration, bind, port, directory, key, certificate, peer_certificate, disks, lease [, view]
+            -> pid, port, disks, view, reason; answers when it listens
+    list    -> disks, python, snapshots
+    view    disks, view -> view, reason: what `start` would choose
     status  directory [, renew] -> running, pid, run, port
-    stop    directory -> running: false; the directory is removed
+    stop    directory, migration -> running: false; the directory and the migration's snapshots are removed
 """
 
 import json
@@ -24,16 +25,17 @@ from functools import partial
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Sequence, Tuple
 
 from ..errors import FerryError, InputError
-from .block_devices import list_disks, writable_mounts
+from .block_devices import list_disks
 from .daemon import RunLock, find_holder, spawn, stop_holder, take_lock
 from .digests import calibrate
-from .disks import PathDisk
+from .disks import Disk
 from .export import Export
 from .governor import Governor, check_limit, read_limit
 from .limits import PORT
 from .messages import View
 from .priority import give_way
 from .server import Lease, Server, listen
+from .source_view import SourceView, choose_view, discard_snapshots, list_snapshots, open_view
 from .tls import Identity, TlsEnd, source_end
 
 RUN_FILE = "run.json"
@@ -48,32 +50,42 @@ LEASE = 1800.0
 def start(document: Mapping[str, Any]) -> Dict[str, Any]:
     """Start a sender; it listens when this returns. What can be wrong is found out before."""
     order = _read_order(document)
-    sizes = {name: _size(path) for name, path in order.disks.items()}
-    _check_view(order)
     end = source_end(order.run, order.identity)
+    view = open_view(order.view, order.migration, order.disks)
+    try:
+        sizes = {name: _size(opened) for name, opened in view.disks.items()}
+        port, pid = _start_locked(order, end, view)
+    except FerryError:
+        view.close()
+        raise
+    disks = [
+        {"name": name, "path": path, "size": sizes[name]} for name, path in order.disks.items()
+    ]
+    told = {"view": view.view.word, "reason": view.reason}
+    return dict(told, pid=pid, port=port, disks=disks)
+
+
+def _start_locked(order: "_Order", end: TlsEnd, view: SourceView) -> Tuple[int, int]:
     lock = take_lock(order.directory)
     try:
-        port, pid = _start_daemon(order, end, lock)
+        return _start_daemon(order, end, view, lock)
     except FerryError:
         shutil.rmtree(order.directory)
         raise
     finally:
         lock.close()
-    disks = [
-        {"name": name, "path": path, "size": sizes[name]} for name, path in order.disks.items()
-    ]
-    return {"pid": pid, "port": port, "disks": disks}
 
 
 class _Order(NamedTuple):
     """What `start` is asked to do."""
 
     run: str
+    migration: str
     directory: str
     bind: str
     port: int
     disks: Dict[str, str]
-    view: View
+    view: str
     identity: Identity
     lease: float
     bandwidth_limit: int
@@ -87,11 +99,12 @@ def _read_order(document: Mapping[str, Any]) -> _Order:
         raise InputError("Run {!r} is no host name label: a-z, 0-9 and -.".format(run))
     return _Order(
         run,
+        _required(document, "migration"),
         _required(document, "directory"),
         document.get("bind") or "",
         int(document.get("port", PORT)),
         {disk["name"]: disk["path"] for disk in _required(document, "disks")},
-        _view(document.get("view", View.MOVING.word)),
+        document.get("view", View.MOVING.word),
         Identity(*(_required(document, text) for text in texts)),
         float(document.get("lease") or LEASE),
         check_limit(int(document.get("bandwidth_limit") or 0)),
@@ -99,7 +112,7 @@ def _read_order(document: Mapping[str, Any]) -> _Order:
     )
 
 
-def _start_daemon(order: _Order, end: TlsEnd, lock: RunLock) -> Tuple[int, int]:
+def _start_daemon(order: _Order, end: TlsEnd, view: SourceView, lock: RunLock) -> Tuple[int, int]:
     """Return port and process id of a sender that listens."""
     _refuse_second(order)
     listener = listen(order.bind, order.port)
@@ -109,23 +122,22 @@ def _start_daemon(order: _Order, end: TlsEnd, lock: RunLock) -> Tuple[int, int]:
     _write(lease.path, "")
     _write(limit_path, str(order.bandwidth_limit))
     _write(os.path.join(order.directory, RUN_FILE), json.dumps({"run": order.run, "port": port}))
-    disks = {name: partial(PathDisk, path) for name, path in order.disks.items()}
     governor = Governor(partial(read_limit, limit_path))
     export = Export(
-        disks,
+        view.disks,
         calibrate(),
-        view=order.view,
+        view=view.view,
         governor=governor,
-        check_view=partial(_check_view, order),
+        check_view=view.check,
     )
     server = Server(listener, end, export, lease)
     log_path = os.path.join(order.directory, LOG_FILE)
-    pid = spawn(log_path, lock, lambda: _serve(server, order), [listener.fileno()])
+    pid = spawn(log_path, lock, lambda: _serve(server, order, view), [listener.fileno()])
     listener.close()
     return port, pid
 
 
-def _serve(server: Server, order: _Order) -> int:
+def _serve(server: Server, order: _Order, view: SourceView) -> int:
     """The daemon: serves until it is stopped or its lease ends, and leaves nothing."""
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
@@ -136,6 +148,7 @@ def _serve(server: Server, order: _Order) -> int:
     if order.gives_way:
         give_way()
     server.serve()
+    view.close()
     shutil.rmtree(order.directory, ignore_errors=True)
     return 0
 
@@ -155,8 +168,22 @@ def _refuse_second(order: _Order) -> None:
 
 
 def list_command(_document: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return the disks of this server and the Python that would read them."""
-    return {"disks": list_disks(), "python": platform.python_version()}
+    """Return the disks of this server, the Python that would read them, and Ferry's snapshots.
+
+    LVM tells root only.
+    """
+    snapshots = [
+        {"name": each.name, "migration_id": each.migration, "full": each.full}
+        for each in (list_snapshots() if os.geteuid() == 0 else [])
+    ]
+    return {"disks": list_disks(), "python": platform.python_version(), "snapshots": snapshots}
+
+
+def view_command(document: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return the view that `start` would choose for the same disks, and why it is no better."""
+    paths = {disk["name"]: disk["path"] for disk in _required(document, "disks")}
+    view, reason = choose_view(_required(document, "view"), paths)
+    return {"view": view.word, "reason": reason}
 
 
 def status(document: Mapping[str, Any]) -> Dict[str, Any]:
@@ -185,9 +212,10 @@ def limit(document: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def stop(document: Mapping[str, Any]) -> Dict[str, Any]:
-    """End the directory's sender and remove the directory; nothing is left either way."""
+    """End the directory's sender, remove the directory and the migration's snapshots."""
     directory = _required(document, "directory")
     was_running = stop_holder(directory)
+    discard_snapshots(_required(document, "migration"))
     shutil.rmtree(directory, ignore_errors=True)
     return {"running": False, "stopped": was_running}
 
@@ -195,6 +223,7 @@ def stop(document: Mapping[str, Any]) -> Dict[str, Any]:
 COMMANDS: Dict[str, Callable[[Mapping[str, Any]], Dict[str, Any]]] = {
     "start": start,
     "list": list_command,
+    "view": view_command,
     "status": status,
     "stop": stop,
     "limit": limit,
@@ -235,31 +264,9 @@ def _required(document: Mapping[str, Any], name: str) -> Any:
     return document[name]
 
 
-def _view(word: str) -> View:
-    for view in View:
-        if view.word == word:
-            return view
-    raise InputError("There is no source view {!r}.".format(word))
-
-
-def _check_view(order: _Order) -> None:
-    """Nobody is believed to have stopped the source whose file systems can be written, then or by now."""
-    if order.view is not View.STOPPED:
-        return
-    for name, path in order.disks.items():
-        places = writable_mounts(path)
-        if places:
-            raise InputError(
-                "Disk {} cannot count as stopped: {} can be written.".format(
-                    name, ", ".join(places)
-                ),
-                hint="Remount its file systems read-only first.",
-            )
-
-
-def _size(path: str) -> int:
+def _size(opened: Callable[[], Disk]) -> int:
     """Open the disk as a sync will, and close it: what cannot be read is found out at the start."""
-    disk = PathDisk(path)
+    disk = opened()
     disk.close()
     return disk.size
 

@@ -10,12 +10,14 @@ accepts it by its code, a note only says what will happen.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Callable, Iterator, Mapping, Sequence
 
 from ..errors import InputError
 from ..model import PREPARED_ROOTS, describe_prepared_releases, is_prepared_release
 from .pairing import fixed_disks, guest_volumes, pair_disks
+from .prediction import Figure, predict, tell
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 
@@ -286,13 +288,44 @@ def _clone_is_kept_apart(observed: Observed) -> Iterator[Finding]:
         )
 
 
-def _source_moves(observed: Observed) -> Iterator[Finding]:
-    yield Finding(
-        "source_moves",
-        NOTE,
-        observed.workload,
-        "The source keeps running while it is read: the claim of this sync will say moving, and a "
-        "clone of it is for tests, not for a cutover.",
+def _source_has_a_view(observed: Observed) -> Iterator[Finding]:
+    """Tell what the claim will say; without root nothing can be told, which is an error of its own."""
+    view, reason = observed.source["view"]["view"], observed.source["view"]["reason"]
+    if view is None and observed.source["is_root"]:
+        yield Finding(
+            "source_view_not_true", ERROR, observed.workload, reason, "Or set ferry_source_view."
+        )
+    elif view == "moving":
+        yield Finding(
+            "source_moves",
+            NOTE,
+            observed.workload,
+            "The source keeps running while it is read: the claim of this sync will say moving, and a "
+            f"clone of it is for tests, not for a cutover. {reason}".strip(),
+        )
+    elif view == "lvm_snapshot":
+        yield Finding(
+            "source_gets_snapshots",
+            NOTE,
+            observed.workload,
+            "The source's volumes get snapshots of LVM for the time of the sync: the claim will say "
+            "lvm_snapshot.",
+        )
+
+
+def _sync_is_predicted(observed: Observed) -> Iterator[Finding]:
+    """Disks that do not exist are another check's to tell."""
+    with suppress(InputError):
+        yield Finding("sync_predicted", NOTE, observed.workload, tell(predict_sync(observed)))
+
+
+def predict_sync(observed: Observed) -> list[Figure]:
+    """Return what is known of the sync before it begins. Raises InputError for disks that do not exist."""
+    tags = observed.instance["tags"] if observed.instance else {}
+    return predict(
+        observed.source["file_systems"],
+        fixed_disks(observed.source["disks"], observed.only_disks),
+        tags,
     )
 
 
@@ -308,5 +341,6 @@ CHECKS: tuple[Callable[[Observed], Iterator[Finding]], ...] = (
     _target_is_ours,
     _disks_have_their_volumes,
     _clone_is_kept_apart,
-    _source_moves,
+    _source_has_a_view,
+    _sync_is_predicted,
 )

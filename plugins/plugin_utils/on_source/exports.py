@@ -99,6 +99,6 @@ def make_folder(folder: str, program: bytes) -> str:
 
 
 def remove(folder: str, sender: Sender) -> None:
-    """Stop the sender in `folder`, if one runs, and remove the folder."""
-    sender.call("stop", {"directory": folder})
+    """Stop the sender in `folder`, if one runs, remove the folder and the migration's snapshots."""
+    sender.call("stop", {"directory": folder, "migration": os.path.basename(folder)})
     shutil.rmtree(folder, ignore_errors=True)

@@ -37,8 +37,21 @@ def info(order: Order) -> Order:
         read_facts(order["port"]),
         disks=listing["disks"],
         python=listing["python"],
+        snapshots=listing["snapshots"],
+        view=_see_view(order, sender, listing["disks"]),
         exports=[_public(record) for record in running],
     )
+
+
+def _see_view(order: Order, sender: Sender, disks: List[Order]) -> Order:
+    """Return what an export's view would be; only root can look at disks and LVM."""
+    if os.geteuid() != 0:
+        return {"view": None, "reason": "Only root can tell."}
+    try:
+        chosen = choose_disks(order["disks"], disks)
+        return sender.call("view", {"disks": chosen, "view": order["source_view"]})
+    except SourceError as error:
+        return {"view": None, "reason": "{what} {hint}".format(**error.error).strip()}
 
 
 def started(order: Order) -> Order:
@@ -56,7 +69,9 @@ def started(order: Order) -> Order:
 def _predict_start(order: Order, sender: Sender) -> Order:
     plan = plan_start(order, exports.running_exports(order["base"], sender))
     disks = choose_disks(order["disks"], sender.call("list", {})["disks"])
-    record = dict(wanted(order), disks=disks) if plan.starts else plan.replaces
+    seen = sender.call("view", {"disks": disks, "view": order["source_view"]})
+    predicted = dict(wanted(order), disks=disks, view=seen["view"], view_reason=seen["reason"])
+    record = predicted if plan.starts else plan.replaces
     return {"changed": plan.starts, "export": record, "replaced": _replaced(plan)}
 
 
@@ -141,6 +156,8 @@ def _start(order: Order, sender: Sender, plan: StartPlan) -> exports.Record:
         certificate=order["certificate"],
         disks=answer["disks"],
         pid=answer["pid"],
+        view=answer["view"],
+        view_reason=answer["reason"],
     )
     exports.write_record(folder, record)
     return record
@@ -149,6 +166,7 @@ def _start(order: Order, sender: Sender, plan: StartPlan) -> exports.Record:
 def _start_document(order: Order, folder: str, disks: List[Order]) -> Order:
     return {
         "run": order["run"],
+        "migration": order["migration_id"],
         "bind": order["bind"],
         "port": order["port"],
         "directory": folder,
@@ -164,16 +182,23 @@ def _start_document(order: Order, folder: str, disks: List[Order]) -> Order:
 
 
 def absent(order: Order) -> Order:
-    """End the export of the migration; nothing of it is left on this host."""
+    """End the export of the migration; nothing of it is left on this host, no snapshot either."""
     _refuse_without_root()
+    sender = Sender(sender_program())
     folder = exports.folder_of(order["base"], order["migration_id"])
     if order["check"]:
-        return {"changed": os.path.isdir(folder)}
+        return {"changed": _is_left(folder, sender)}
     with exports.only_one(order["base"]):
-        was_there = os.path.isdir(folder)
+        was_there = _is_left(folder, sender)
         if was_there:
-            exports.remove(folder, Sender(sender_program()))
+            exports.remove(folder, sender)
     return {"changed": was_there}
+
+
+def _is_left(folder: str, sender: Sender) -> bool:
+    """A folder in memory is gone after the host's next start, a snapshot is not."""
+    owners = [each["migration_id"] for each in sender.call("list", {})["snapshots"]]
+    return os.path.isdir(folder) or os.path.basename(folder) in owners
 
 
 def limited(order: Order) -> Order:

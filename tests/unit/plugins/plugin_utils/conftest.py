@@ -18,6 +18,7 @@ import json, os, signal, subprocess, sys
 command, told = sys.argv[1], json.load(sys.stdin)
 folder = told.get("directory", "")
 note = os.path.join(folder, "phony.json")
+left = os.environ.get("PHONY_SNAPSHOTS", "")
 def running():
     if not os.path.exists(note):
         return None
@@ -27,12 +28,17 @@ if command == "list":
     disks = [{"name": "sda", "path": "/dev/sda", "size": 4096, "removable": False},
              {"name": "sdb", "path": "/dev/sdb", "size": 8192, "removable": False},
              {"name": "sr0", "path": "/dev/sr0", "size": 2048, "removable": True}]
-    print(json.dumps({"disks": disks, "python": "3"}))
+    snapshots = json.load(open(left)) if os.path.exists(left) else []
+    print(json.dumps({"disks": disks, "python": "3", "snapshots": snapshots}))
+elif command == "view":
+    print(json.dumps({"view": "moving", "reason": ""}))
 elif command == "status":
     print(json.dumps({"running": running() is not None, "pid": running()}))
 elif command == "stop":
     if running():
         os.kill(running(), signal.SIGKILL)
+    if os.path.exists(left):
+        os.unlink(left)
     print(json.dumps({"running": False}))
 elif told["port"] == 1:
     print(json.dumps({"error": {"kind": "input", "what": "Cannot listen on port 1.", "hint": "Choose another."}}))
@@ -43,7 +49,7 @@ else:
     json.dump({"pid": process.pid}, open(note, "w"))
     json.dump(told, open(os.path.join(folder, "told.json"), "w"))
     disks = [dict(disk, size=4096) for disk in told["disks"]]
-    print(json.dumps({"pid": process.pid, "port": told["port"], "disks": disks}))
+    print(json.dumps({"pid": process.pid, "port": told["port"], "disks": disks, "view": "moving", "reason": ""}))
 """
 
 

@@ -173,6 +173,20 @@ def test_absent_tidies_after_a_sender_that_ended_by_itself(ask: Ask, base: Path)
     assert not base.exists()
 
 
+def test_absent_removes_snapshots_that_outlived_their_sender(
+    ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host was started anew: the export's folder is gone, the snapshots are not."""
+    left = tmp_path / "snapshots"
+    left.write_text(json.dumps([{"name": "vg/ferry_web01_0", "migration_id": "web01", "full": 1}]))
+    monkeypatch.setenv("PHONY_SNAPSHOTS", str(left))
+    assert ask("info")["snapshots"] == json.loads(left.read_text())
+    assert ask("absent", migration_id="db01") == {"changed": False}
+    assert ask("absent", check=True) == {"changed": True}
+    assert ask("absent") == {"changed": True}
+    assert ask("absent") == {"changed": False}
+
+
 def test_absent_again_changes_nothing(ask: Ask) -> None:
     assert ask("absent") == {"changed": False}
 
@@ -206,6 +220,14 @@ def test_info_names_disks_facts_and_exports(ask: Ask) -> None:
     assert [disk["name"] for disk in told["disks"]] == ["sda", "sdb", "sr0"]
     assert told["memory"] > 0
     assert told["firmware"] in ("bios", "efi")
+
+
+def test_info_tells_what_an_export_would_see(ask: Ask) -> None:
+    assert ask("info")["view"] == {"view": "moving", "reason": ""}
+    refused = ask("info", disks=["sdz"])["view"]
+    assert refused["view"] is None
+    assert "no disk sdz; it has sda, sdb" in refused["reason"]
+    assert ask("started", check=True)["export"]["view"] == "moving"
 
 
 def test_a_crash_on_the_source_is_told_with_its_last_words(ask: Ask) -> None:

@@ -10,14 +10,19 @@ from pathlib import Path
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.errors import InputError
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.block_devices import (
+    active_swaps,
     list_disks,
-    writable_mounts,
+    mounts_of,
+    partitions,
+    writable_places,
 )
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.geometry import Span
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.sender_main import start
 
 from tests.unit.plugins.module_utils.replication.loops import loop_device, new_file_system
 from tests.unit.plugins.module_utils.replication.rig import Papers
 
+MIB = 1024**2
 GIB = 1024**3
 
 MOUNTS = """\
@@ -26,6 +31,11 @@ MOUNTS = """\
 24 22 8:1 /var /mnt/view ro - ext4 /dev/sda1 rw
 25 22 8:17 / /backup ro - ext4 /dev/sdb1 ro,errors=continue
 26 22 0:5 / /proc rw - proc proc rw
+"""
+
+SWAPS = """\
+Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority
+/dev/dm-1                               partition\t524284\t\t0\t\t-2
 """
 
 
@@ -50,6 +60,8 @@ def server(tmp_path: Path) -> Path:
     for disk, part, device in (("sda", "sda1", "8:1"), ("sdb", "sdb1", "8:17")):
         write(block / disk / part / "dev", device)
         write(block / disk / part / "partition", "1")
+        write(block / disk / part / "start", f"{MIB // 512}\n")
+        write(block / disk / part / "size", f"{15 * GIB // 512}\n")
         (block / disk / part / "holders").mkdir()
     write(block / "nvme0n1" / "device" / "serial", "VMWare NVME_0000 \n")
     write(block / "nvme0n1" / "queue" / "logical_block_size", "4096\n")
@@ -58,6 +70,7 @@ def server(tmp_path: Path) -> Path:
     for name in ("sr0", "loop0", "dm-0", "zram0"):
         write(block / name / "size", "9999\n")
     write(tmp_path / "proc" / "self" / "mountinfo", MOUNTS)
+    write(tmp_path / "proc" / "swaps", SWAPS)
     return tmp_path
 
 
@@ -90,26 +103,36 @@ WRITABLE = {
 
 @pytest.mark.parametrize(("name", "places"), WRITABLE.values(), ids=WRITABLE.keys())
 def test_where_a_disk_can_be_written(server: Path, name: str, places: list[str]) -> None:
-    found = writable_mounts(f"/dev/{name}", str(server / "sys"), str(server / "proc"))
-    assert found == places
+    assert writable(server, f"/dev/{name}") == places
+
+
+def writable(server: Path, path: str) -> list[str]:
+    return writable_places(mounts_of(path, str(server / "sys"), str(server / "proc")))
 
 
 def test_a_partition_that_is_exported_as_a_disk_counts_with_its_disk(server: Path) -> None:
-    found = writable_mounts("/dev/sda1", str(server / "sys"), str(server / "proc"))
-    assert found == ["/", "/mnt/view"]
+    assert writable(server, "/dev/sda1") == ["/", "/mnt/view"]
+
+
+def test_partitions_are_told_with_their_bytes(server: Path) -> None:
+    assert partitions("/dev/sda", str(server / "sys")) == {"sda1": Span(MIB, 15 * GIB)}
+    assert partitions("/dev/nvme0n1", str(server / "sys")) == {}
+    assert partitions("/dev/sdz", str(server / "sys")) == {}
+
+
+def test_devices_that_swap_is_on_are_told_by_their_kernels_names(server: Path) -> None:
+    assert active_swaps(str(server / "proc")) == ["dm-1"]
 
 
 def test_a_file_system_that_does_not_tell_its_disks_may_be_on_any(server: Path) -> None:
     with (server / "proc" / "self" / "mountinfo").open("a") as mounts:
         mounts.write("27 22 0:31 /@ /srv/pool rw - btrfs /dev/sdc1 rw,subvol=/@\n")
     for name in ("nvme0n1", "sdb"):
-        found = writable_mounts(f"/dev/{name}", str(server / "sys"), str(server / "proc"))
-        assert "/srv/pool" in found
+        assert "/srv/pool" in writable(server, f"/dev/{name}")
 
 
 def test_of_an_unknown_device_nothing_is_believed(server: Path) -> None:
-    found = writable_mounts("/dev/sdz", str(server / "sys"), str(server / "proc"))
-    assert found == ["/dev/sdz"]
+    assert writable(server, "/dev/sdz") == ["/dev/sdz"]
 
 
 def test_a_source_that_can_still_be_written_does_not_count_as_stopped(
@@ -121,6 +144,7 @@ def test_a_source_that_can_still_be_written_does_not_count_as_stopped(
     with loop_device(image) as device, new_file_system(device, tmp_path) as place:
         order = {
             "run": "web01-7",
+            "migration": "web01",
             "directory": str(directory),
             "certificate": source_papers.certificate,
             "key": source_papers.key,

@@ -80,6 +80,7 @@ class Sender:
         """Start the sender on a free port."""
         order = {
             "run": "web01-7",
+            "migration": "web01",
             "bind": "127.0.0.1",
             "port": 0,
             "directory": str(self.directory),
@@ -93,7 +94,7 @@ class Sender:
 
     def stop(self) -> Answer:
         """Stop the sender."""
-        return self.call("stop", {"directory": str(self.directory)})
+        return self.call("stop", {"directory": str(self.directory), "migration": "web01"})
 
 
 @pytest.fixture
@@ -342,7 +343,7 @@ def test_the_list_names_this_machines_disks(sender: Sender, python: str) -> None
 
 
 def test_a_wrong_command_is_a_clear_error(sender: Sender) -> None:
-    assert "Usage: sender.pyz start|list|status|stop|limit" in sender.call("run")["error"]["what"]
+    assert "Usage: sender.pyz start|list|view|status|stop|limit" in sender.call("run")["error"]["what"]
 
 
 class Stalled(NamedTuple):

@@ -14,11 +14,12 @@ from ansible_collections.ferry.hvm.plugins.module_utils.workload import prefligh
 SOURCE: dict[str, Any] = {
     "is_root": True,
     "port_free": True,
+    "view": {"view": "moving", "reason": "The source has no LVM."},
     "exports": [],
     "firmware": "bios",
     "os": {"id": "debian", "like": [], "version": "12", "name": "Debian 12"},
-    "file_systems": [{"device": "/dev/sda1", "mount_point": "/", "type": "ext4"}],
-    "disks": [{"name": "sda", "size": GIB, "removable": False}],
+    "file_systems": [{"device": "/dev/sda1", "mount_point": "/", "type": "ext4", "used": 9}],
+    "disks": [{"name": "sda", "size": GIB, "removable": False, "mounted": ["/"]}],
 }
 INSTANCE: dict[str, Any] = {
     "name": "web01",
@@ -29,7 +30,7 @@ INSTANCE: dict[str, Any] = {
 
 
 def root_on(device: str, kind: str) -> dict[str, Any]:
-    return {"device": device, "mount_point": "/", "type": kind}
+    return {"device": device, "mount_point": "/", "type": kind, "used": 9}
 
 
 @pytest.fixture
@@ -58,8 +59,33 @@ def codes(observed: preflight.Observed, severity: str) -> list[str]:
 
 def test_a_ready_workload_has_notes_only(ready: preflight.Observed) -> None:
     findings = preflight.judge(ready)
-    assert [(f.code, f.severity) for f in findings] == [("source_moves", preflight.NOTE)]
+    assert [(f.code, f.severity) for f in findings] == [
+        ("source_moves", preflight.NOTE),
+        ("sync_predicted", preflight.NOTE),
+    ]
     preflight.refuse(findings, accepted=[])
+
+
+VIEWS = {
+    "a server that works": ("moving", "source_moves", preflight.NOTE),
+    "volumes that get snapshots": ("lvm_snapshot", "source_gets_snapshots", preflight.NOTE),
+    "a view that is not true": (None, "source_view_not_true", preflight.ERROR),
+}
+
+
+@pytest.mark.parametrize(("view", "code", "severity"), VIEWS.values(), ids=VIEWS.keys())
+def test_the_view_of_the_source_is_told(
+    ready: preflight.Observed, view: str | None, code: str, severity: str
+) -> None:
+    source = {**SOURCE, "view": {"view": view, "reason": "Because of /srv."}}
+    finding, _prediction = preflight.judge(replace(ready, source=source))
+    assert (finding.code, finding.severity) == (code, severity)
+    assert ("Because of /srv." in finding.text) is (view != "lvm_snapshot")
+
+
+def test_of_a_stopped_source_nothing_needs_to_be_said(ready: preflight.Observed) -> None:
+    source = {**SOURCE, "view": {"view": "stopped", "reason": ""}}
+    assert [f.code for f in preflight.judge(replace(ready, source=source))] == ["sync_predicted"]
 
 
 @pytest.mark.parametrize(
