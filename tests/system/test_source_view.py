@@ -239,7 +239,7 @@ tell(view=view.view.word, reason=view.reason, left=names(),
         server.shell("umount /srv/other && mount /dev/vdb1 /boot")
     why = (
         "File system /srv/other on disk vdb can be written and has no snapshot: "
-        "it is on no volume of LVM."
+        "it is on no volume of LVM on these disks alone."
     )
     assert found["view"] == "moving"
     assert found["reason"].startswith(why)

@@ -58,7 +58,6 @@ class LogicalVolume(NamedTuple):
     name: str
     number: str
     size: int
-    tags: Sequence[str]
     why_not: str
 
     @property
@@ -147,7 +146,7 @@ def read_layout(run: Run = run_lvm) -> Layout:
         if row["vg_name"]
     ]
     fields = (
-        "vg_name,lv_name,lv_tags,lv_size,lv_active,lv_kernel_major,lv_kernel_minor,origin,segtype,"
+        "vg_name,lv_name,lv_size,lv_active,lv_kernel_major,lv_kernel_minor,origin,segtype,"
         "seg_start,seg_size,stripes,stripe_size,devices"
     )
     rows = _report(run, "lvs", fields, "--all", "--segments")
@@ -179,7 +178,6 @@ def _volumes(rows: Sequence[Dict[str, str]]) -> Dict[str, LogicalVolume]:
             name,
             "{}:{}".format(row["lv_kernel_major"], row["lv_kernel_minor"]),
             int(row["lv_size"]),
-            tuple(filter(None, row["lv_tags"].split(","))),
             (known.why_not if known else "") or _why_not(row),
         )
     return volumes

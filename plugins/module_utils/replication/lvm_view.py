@@ -8,7 +8,7 @@ moment, and clean; two of them may differ by the moment between their snapshots.
 
 import os
 from functools import partial
-from typing import Callable, Dict, List, Mapping, NamedTuple, Sequence
+from typing import Callable, Container, Dict, List, Mapping, NamedTuple, Sequence
 
 from ..errors import FerryError, InputError, PermanentError
 from ..units import MIB
@@ -65,7 +65,10 @@ def take_snapshots(migration: str, paths: Mapping[str, str]) -> Dict[str, Callab
         raise InputError("The source's LVM was changed meanwhile.", hint="Run again.")
     snapshots = lvm.take_snapshots(migration, extents)
     try:
-        parts = volume_parts(lvm.read_layout(), devices, snapshots, lvm.TAG + migration)
+        after = lvm.read_layout()
+        if _places(after, snapshots) != _places(layout, snapshots):
+            raise InputError("The source's LVM was changed meanwhile.", hint="Run again.")
+        parts = volume_parts(after, devices, snapshots)
         disks = {}  # type: Dict[str, Callable[[], Disk]]
         for name, path in paths.items():
             disks[name] = partial(_open_composed, path, [*saved[name], *parts[name]], snapshots)
@@ -74,6 +77,10 @@ def take_snapshots(migration: str, paths: Mapping[str, str]) -> Dict[str, Callab
         lvm.remove_snapshots(migration)
         raise
     return disks
+
+
+def _places(layout: lvm.Layout, volumes: Container[str]) -> List[lvm.Segment]:
+    return [part for part in layout.segments if part.volume in volumes]
 
 
 def find_devices(paths: Mapping[str, str]) -> Dict[str, Device]:
@@ -94,13 +101,17 @@ def _size(path: str) -> int:
 
 
 def _choose_volumes(layout: lvm.Layout, devices: Mapping[str, Device]) -> List[str]:
-    """Return the volumes on the disks that can have a snapshot and are worth it: swap is not."""
+    """Return the volumes on the disks that can have a snapshot and are worth it: swap is not.
+
+    What of a volume lies on another device, as on a RAID of the same disks, would be read live.
+    """
     swaps = active_swaps()
     on_disks = {part.volume for part in layout.segments if part.device in devices}
+    elsewhere = {part.volume for part in layout.segments if part.device not in devices}
     chosen = [
         volume.name
         for volume in layout.volumes.values()
-        if volume.name in on_disks
+        if volume.name in on_disks - elsewhere
         and not volume.why_not
         and os.path.basename(os.path.realpath("/dev/block/" + volume.number)) not in swaps
     ]
@@ -123,7 +134,9 @@ def _refuse_other_writers(
                 continue
             raise InputError(
                 "File system {} on disk {} can be written and has no snapshot: {}.".format(
-                    mount.place, name, reasons.get(mount.number, "it is on no volume of LVM")
+                    mount.place,
+                    name,
+                    reasons.get(mount.number, "it is on no volume of LVM on these disks alone"),
                 ),
                 hint="Stop the source's services and remount it read-only for a final sync.",
             )
@@ -184,13 +197,16 @@ def volume_parts(
     layout: lvm.Layout,
     devices: Mapping[str, Device],
     snapshots: Mapping[str, str],
-    tag: str,
 ) -> Dict[str, List[Part]]:
-    """Return by disk the parts that are read through snapshots, and those that snapshots of ours take."""
+    """Return by disk the parts that are read through snapshots, and those that the snapshots take.
+
+    `snapshots` are their paths by volume.
+    """
+    ours = {path[len("/dev/") :] for path in snapshots.values()}
     parts = {device.disk: [] for device in devices.values()}  # type: Dict[str, List[Part]]
     for segment in layout.segments:
         device = devices.get(segment.device)
-        is_ours = tag in layout.volumes[segment.volume].tags
+        is_ours = segment.volume in ours
         if device is None or not (is_ours or segment.volume in snapshots):
             continue
         span = Span(device.span.start + segment.start, segment.length)

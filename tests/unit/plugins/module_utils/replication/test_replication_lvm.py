@@ -217,9 +217,10 @@ DEVICES = {
 
 
 def test_a_disk_is_read_through_snapshots_where_its_volumes_are() -> None:
-    layout = lvm.read_layout(FakeLvm(ROOT, DATA, OURS))
-    snapshots = {"guest/root": "/dev/guest/r", "guest/data": "/dev/guest/d"}
-    parts = volume_parts(layout, DEVICES, snapshots, "ferry_web01")
+    namesake = volume("backup", lv_tags="ferry_web01", devices="/dev/sda2(60)")
+    layout = lvm.read_layout(FakeLvm(ROOT, DATA, OURS, namesake))
+    snapshots = {"guest/root": "/dev/guest/ferry_web01_0", "guest/data": "/dev/guest/d"}
+    parts = volume_parts(layout, DEVICES, snapshots)
     assert [(part.span, part.volume) for part in parts["sda"]] == [
         (Span(102 * MIB, 64 * MIB), "guest/root"),
         (Span(102 * MIB + 16 * EXTENT, 64 * MIB), "guest/data"),

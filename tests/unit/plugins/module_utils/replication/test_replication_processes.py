@@ -343,7 +343,9 @@ def test_the_list_names_this_machines_disks(sender: Sender, python: str) -> None
 
 
 def test_a_wrong_command_is_a_clear_error(sender: Sender) -> None:
-    assert "Usage: sender.pyz start|list|view|status|stop|limit" in sender.call("run")["error"]["what"]
+    assert (
+        "Usage: sender.pyz start|list|view|status|stop|limit" in sender.call("run")["error"]["what"]
+    )
 
 
 class Stalled(NamedTuple):
