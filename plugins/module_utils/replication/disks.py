@@ -14,7 +14,7 @@ import mmap
 import os
 import stat
 import threading
-from typing import Tuple
+from typing import Callable, Tuple
 
 from ..errors import InputError
 from ..units import show_exact_size
@@ -136,6 +136,13 @@ class PathDisk(Disk):
 
     def _failed(self, what: str, error: OSError) -> DiskError:
         return DiskError("Cannot {} {}: {}.".format(what, self.path, error.strerror))
+
+
+def size_of(opened: Callable[[], Disk]) -> int:
+    """Open the disk as a sync will, and close it: what cannot be read is found out before."""
+    disk = opened()
+    disk.close()
+    return disk.size
 
 
 def _is_block(path: str) -> bool:

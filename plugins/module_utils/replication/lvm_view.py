@@ -15,7 +15,7 @@ from ..units import MIB
 from . import lvm
 from .block_devices import active_swaps, mounts_of, partitions
 from .composed_disk import ComposedDisk, Part
-from .disks import Disk, PathDisk, aligned_buffer
+from .disks import Disk, PathDisk, aligned_buffer, size_of
 from .geometry import Span, ceil_div, split
 from .limits import CHUNK, GRANULE
 
@@ -88,16 +88,10 @@ def find_devices(paths: Mapping[str, str]) -> Dict[str, Device]:
     devices = {}
     for name, path in paths.items():
         kernel_name = os.path.basename(os.path.realpath(path))
-        devices[kernel_name] = Device(name, Span(0, _size(path)))
+        devices[kernel_name] = Device(name, Span(0, size_of(partial(PathDisk, path))))
         for partition, span in partitions(path).items():
             devices[partition] = Device(name, span)
     return devices
-
-
-def _size(path: str) -> int:
-    disk = PathDisk(path)
-    disk.close()
-    return disk.size
 
 
 def _choose_volumes(layout: lvm.Layout, devices: Mapping[str, Device]) -> List[str]:

@@ -28,7 +28,7 @@ from ..errors import FerryError, InputError
 from .block_devices import list_disks
 from .daemon import RunLock, find_holder, spawn, stop_holder, take_lock
 from .digests import calibrate
-from .disks import Disk
+from .disks import size_of
 from .export import Export
 from .governor import Governor, check_limit, read_limit
 from .limits import PORT
@@ -51,29 +51,31 @@ def start(document: Mapping[str, Any]) -> Dict[str, Any]:
     """Start a sender; it listens when this returns. What can be wrong is found out before."""
     order = _read_order(document)
     end = source_end(order.run, order.identity)
-    view = open_view(order.view, order.migration, order.disks)
-    try:
-        sizes = {name: _size(opened) for name, opened in view.disks.items()}
-        port, pid = _start_locked(order, end, view)
-    except FerryError:
-        view.close()
-        raise
-    disks = [
-        {"name": name, "path": path, "size": sizes[name]} for name, path in order.disks.items()
-    ]
-    told = {"view": view.view.word, "reason": view.reason}
-    return dict(told, pid=pid, port=port, disks=disks)
-
-
-def _start_locked(order: "_Order", end: TlsEnd, view: SourceView) -> Tuple[int, int]:
     lock = take_lock(order.directory)
     try:
-        return _start_daemon(order, end, view, lock)
+        return _start_locked(order, end, lock)
     except FerryError:
         shutil.rmtree(order.directory)
         raise
     finally:
         lock.close()
+
+
+def _start_locked(order: "_Order", end: TlsEnd, lock: RunLock) -> Dict[str, Any]:
+    """Under the lock: opening a view removes what snapshots the migration has, a sender's at work too."""
+    _refuse_second(order)
+    view = open_view(order.view, order.migration, order.disks)
+    try:
+        disks = [
+            {"name": name, "path": path, "size": size_of(view.disks[name])}
+            for name, path in order.disks.items()
+        ]
+        port, pid = _start_daemon(order, end, view, lock)
+    except FerryError:
+        view.close()
+        raise
+    told = {"view": view.view.word, "reason": view.reason}
+    return dict(told, pid=pid, port=port, disks=disks)
 
 
 class _Order(NamedTuple):
@@ -114,7 +116,6 @@ def _read_order(document: Mapping[str, Any]) -> _Order:
 
 def _start_daemon(order: _Order, end: TlsEnd, view: SourceView, lock: RunLock) -> Tuple[int, int]:
     """Return port and process id of a sender that listens."""
-    _refuse_second(order)
     listener = listen(order.bind, order.port)
     port = int(listener.getsockname()[1])
     lease = Lease(os.path.join(order.directory, LEASE_FILE), order.lease)
@@ -262,13 +263,6 @@ def _required(document: Mapping[str, Any], name: str) -> Any:
     if not document.get(name):
         raise InputError("The document lacks {!r}.".format(name))
     return document[name]
-
-
-def _size(opened: Callable[[], Disk]) -> int:
-    """Open the disk as a sync will, and close it: what cannot be read is found out at the start."""
-    disk = opened()
-    disk.close()
-    return disk.size
 
 
 def _read_run(directory: str) -> Dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any, Iterator, NamedTuple
 
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.errors import InputError
-from ansible_collections.ferry.hvm.plugins.module_utils.replication import receiver
+from ansible_collections.ferry.hvm.plugins.module_utils.replication import receiver, sender_main
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.daemon import (
     find_holder,
     stop_holder,
@@ -78,7 +78,11 @@ class Sender:
 
     def start(self, **changes: Any) -> Answer:
         """Start the sender on a free port."""
-        order = {
+        return self.call("start", {**self.order(), **changes})
+
+    def order(self) -> Answer:
+        """What the sender is started with."""
+        return {
             "run": "web01-7",
             "migration": "web01",
             "bind": "127.0.0.1",
@@ -90,7 +94,6 @@ class Sender:
             "disks": [{"name": "sda", "path": str(self.disk)}],
             "lease": 60,
         }
-        return self.call("start", {**order, **changes})
 
     def stop(self) -> Answer:
         """Stop the sender."""
@@ -278,6 +281,18 @@ def test_a_sender_that_gives_way_has_the_lowest_priorities(sender: Sender) -> No
         time.sleep(0.02)
     shown = subprocess.run(["ionice", "-p", str(pid)], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "best-effort: prio 7"
+
+
+def test_a_start_beside_a_sender_at_work_opens_no_view(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To open one removes the migration's snapshots, which the sender at work reads."""
+    opened: list[tuple[object, ...]] = []
+    monkeypatch.setattr(sender_main, "open_view", lambda *words: opened.append(words))
+    pid = sender.start()["pid"]
+    with pytest.raises(InputError, match=f"Process {pid} is at work"):
+        sender_main.start(sender.order())
+    assert opened == []
 
 
 def test_a_second_run_on_a_port_hears_which_run_has_it(sender: Sender) -> None:
