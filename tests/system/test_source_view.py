@@ -101,7 +101,6 @@ import json, os, subprocess, sys
 from contextlib import closing
 sys.path.insert(0, "/var/lib/ferry/sender.pyz")
 from ferry.errors import FerryError
-from ferry.replication import lvm
 from ferry.replication.digests import is_zero
 from ferry.replication.disks import aligned_buffer
 from ferry.replication.limits import CHUNK

@@ -232,7 +232,8 @@ def share_space(layout: Layout, names: Sequence[str]) -> Dict[str, int]:
     for name in names:
         volume = layout.volumes[name]
         group = layout.groups[volume.group]
-        total = sum(layout.volumes[each].size for each in names if _is_in(each, volume.group))
+        mates = (layout.volumes[each] for each in names)
+        total = sum(each.size for each in mates if each.group == volume.group)
         share = group.free_extents * _SHARE_OF_FREE * volume.size / total
         extents[name] = int(min(share, volume.size * _WHOLE / group.extent + 1))
         if extents[name] < max(1, volume.size * _LEAST / group.extent):
@@ -246,10 +247,6 @@ def share_space(layout: Layout, names: Sequence[str]) -> Dict[str, int]:
                 hint="Extend the group, or stop the source's services and remount it read-only.",
             )
     return extents
-
-
-def _is_in(volume: str, group: str) -> bool:
-    return volume.partition("/")[0] == group
 
 
 def take_snapshots(

@@ -9,7 +9,7 @@ auto           the best of the three that is true
 """
 
 from functools import partial
-from typing import Callable, Dict, List, Mapping, Tuple
+from typing import Callable, Dict, List, Mapping, NamedTuple, Tuple
 
 from ..errors import FerryError, InputError
 from . import lvm, lvm_view
@@ -25,27 +25,22 @@ _VIEWS = {view.word: view for view in (View.MOVING, View.LVM_SNAPSHOT, View.STOP
 WORDS = (AUTO, *_VIEWS)
 
 
-class SourceView:
+def _nothing() -> None:
+    """Nothing to check, or to close."""
+
+
+class SourceView(NamedTuple):
     """A view that was chosen, and is held until `close`.
 
-    `disks` opens each disk by its name; `reason` says why `auto` chose no better one, or is empty.
+    `disks` opens each disk by its name; `check` raises a FerryError when they are no more what `view` says;
+    `reason` says why `auto` chose no better one, or is empty.
     """
 
-    def __init__(
-        self,
-        view: View,
-        disks: Mapping[str, Callable[[], Disk]],
-        *,
-        reason: str = "",
-        check: Callable[[], None],
-        close: Callable[[], object] = lambda: None,
-    ) -> None:
-        """`check` raises a FerryError when the disks are no more what `view` says."""
-        self.view = view
-        self.disks = disks
-        self.reason = reason
-        self.check = check
-        self.close = close
+    view: View
+    disks: Mapping[str, Callable[[], Disk]]
+    check: Callable[[], None] = _nothing
+    close: Callable[[], object] = _nothing
+    reason: str = ""
 
 
 def choose_view(word: str, paths: Mapping[str, str]) -> Tuple[View, str]:
@@ -102,10 +97,6 @@ def _open_snapshots(migration: str, paths: Mapping[str, str]) -> SourceView:
         check=partial(lvm_view.check_snapshots, migration),
         close=partial(lvm.remove_snapshots, migration),
     )
-
-
-def _nothing() -> None:
-    """Nothing to check, or to close."""
 
 
 def discard_snapshots(migration: str) -> List[str]:

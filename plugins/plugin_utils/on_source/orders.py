@@ -197,8 +197,10 @@ def absent(order: Order) -> Order:
 
 def _is_left(folder: str, sender: Sender) -> bool:
     """A folder in memory is gone after the host's next start, a snapshot is not."""
+    if os.path.isdir(folder):
+        return True
     owners = [each["migration_id"] for each in sender.call("list", {})["snapshots"]]
-    return os.path.isdir(folder) or os.path.basename(folder) in owners
+    return os.path.basename(folder) in owners
 
 
 def limited(order: Order) -> Order:
