@@ -31,7 +31,7 @@ import yaml
 from ansible_collections.ferry.hvm.plugins.module_utils.worker import disk as worker_disk
 from ansible_collections.ferry.hvm.plugins.module_utils.worker.seed import Wishes
 
-from lab import network, qemu, services
+from lab import qemu, services
 from lab.accelerator import choose_acceleration
 from lab.command import run
 from lab.guests.marker import BootReport
@@ -39,6 +39,7 @@ from lab.guests.source import SourceServer, ensure_source
 from lab.hardware import Disk, Machine, Nic
 from lab.migration import build_worker_image, wait_for_report
 from lab.settings import LabSettings
+from tests.support.machine_lab import machine_lab
 
 # Emulated on two idle cores all of it takes about five minutes, half of it in the guest's own tools.
 pytestmark = [pytest.mark.boots, pytest.mark.timeout(1500)]
@@ -171,15 +172,12 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabSettings]:
-    made = LabSettings("prepare", 14, tmp_path_factory.mktemp("prepare"))
-    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(made.operator_key))
-    network.bring_up(made)
-    services.ensure_dhcp(made)
-    try:
-        yield made
-    finally:
-        services.stop_services(made)
-        network.take_down(made)
+    with machine_lab("prepare", 14, tmp_path_factory.mktemp("prepare")) as made:
+        services.ensure_dhcp(made)
+        try:
+            yield made
+        finally:
+            services.stop_services(made)
 
 
 @pytest.fixture(scope="module")

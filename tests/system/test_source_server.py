@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import network, qemu
+from lab import qemu
 from lab.command import run
 from lab.guests.marker import BootReport
 from lab.guests.source import SourceServer, ensure_source, source_machine
@@ -24,6 +24,7 @@ from lab.hardware import Controller, Disk, Machine
 from lab.login import on_source
 from lab.migration import report_count, wait_for_report
 from lab.settings import LabSettings
+from tests.support.machine_lab import machine_lab
 
 # Emulated on an idle machine of two cores the boot takes half a minute and the one that fails 40 s; a
 # missing base takes another one to build. The rest is for machines that do other things as well.
@@ -36,13 +37,8 @@ BOOT_FAILURE_DEADLINE = 400
 
 @pytest.fixture(scope="module", name="lab")
 def _lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabSettings]:
-    lab = LabSettings("guest", 15, tmp_path_factory.mktemp("guest"))
-    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(lab.operator_key))
-    network.bring_up(lab)
-    try:
+    with machine_lab("guest", 15, tmp_path_factory.mktemp("guest")) as lab:
         yield lab
-    finally:
-        network.take_down(lab)
 
 
 @pytest.fixture(scope="module", name="server")

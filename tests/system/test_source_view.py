@@ -18,9 +18,8 @@ from typing import Any
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.package import build_sender
 
-from lab import network
-from lab.command import run
 from lab.settings import LabSettings
+from tests.support.machine_lab import machine_lab
 from tests.system.worker_machine import GIB, Worker, boot, build_image, seed
 
 pytestmark = [pytest.mark.boots, pytest.mark.timeout(900)]
@@ -151,13 +150,8 @@ class Server:
 
 @pytest.fixture(scope="module", name="lab")
 def _lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabSettings]:
-    lab = LabSettings("view", 12, tmp_path_factory.mktemp("view"))
-    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(lab.operator_key))
-    network.bring_up(lab)
-    try:
+    with machine_lab("view", 12, tmp_path_factory.mktemp("view")) as lab:
         yield lab
-    finally:
-        network.take_down(lab)
 
 
 def blanks(folder: Path) -> Sequence[Path]:

@@ -18,9 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from lab import network, qemu
+from lab import qemu
 from lab.command import run
 from lab.settings import LabSettings
+from tests.support.machine_lab import machine_lab
 from tests.system.worker_machine import (
     FAILED,
     GIB,
@@ -86,13 +87,8 @@ def _image() -> Path:
 
 @pytest.fixture(scope="module", name="lab")
 def _lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabSettings]:
-    lab = LabSettings("worker", 13, tmp_path_factory.mktemp("worker"))
-    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(lab.operator_key))
-    network.bring_up(lab)
-    try:
+    with machine_lab("worker", 13, tmp_path_factory.mktemp("worker")) as lab:
         yield lab
-    finally:
-        network.take_down(lab)
 
 
 @pytest.fixture(scope="module", name="disk")
