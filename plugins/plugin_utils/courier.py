@@ -4,19 +4,21 @@
 
 The controller sends one stream on the command's standard input:
 
-    archive size   archive (zip: package on_source, sender.pyz)   order (JSON, may hold a secret)
-    ------------   --------------------------------------------   -------------------------------
-    b"52341\\n"     52341 bytes                                    the rest
+    size of the bag   bag (zlib, JSON: sources by path, the sender)   order (JSON, may hold a secret)
+    ---------------   ---------------------------------------------   -------------------------------
+    b"52341\\n"        52341 bytes                                     the rest
 
-On the source the archive lies in an unlinked file in memory, so that nothing is left behind however
-the program ends. The answer is one JSON line.
+On the source all modules are imported from memory, so that nothing is left behind however the program
+ends. The answer is one JSON line.
 """
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, Dict, Mapping
 
@@ -25,39 +27,42 @@ from .interpreter import NO_PYTHON, python_command
 from .shell import Answer, Shell
 
 _PACKAGE = Path(__file__).parent / "on_source"
-# Zip needs a date; a fixed one makes equal archives equal.
-_DATE = (1980, 1, 1, 0, 0, 0)
 
-# /proc/self/fd names the file as long as the process lives, and Python reads a zip by that name.
-# /dev/shm is for a user who may not write to /run.
+# Python's own import from a zip archive compiles each module twice, which a slow server feels.
 _BOOTSTRAP = """\
-import os, sys, tempfile
+import base64, json, sys, zlib
+from importlib.machinery import ModuleSpec
+
+class Delivered:
+    def __init__(self, sources):
+        self.sources = sources
+    def find_spec(self, name, path=None, target=None):
+        for end in ("/__init__.py", ".py"):
+            place = name.replace(".", "/") + end
+            if place in self.sources:
+                return ModuleSpec(name, self, origin=place, is_package=end != ".py")
+    def create_module(self, spec):
+        return None
+    def exec_module(self, module):
+        place = module.__spec__.origin
+        exec(compile(self.sources[place], place, "exec"), module.__dict__)
+
 stream = sys.stdin.buffer
-folders = [each for each in ("/run", "/dev/shm") if os.access(each, os.W_OK)]
-tempfile.tempdir = folders[0] if folders else None
-archive = tempfile.TemporaryFile()
-archive.write(stream.read(int(stream.readline())))
-archive.flush()
-sys.path.insert(0, "/proc/self/fd/%d" % archive.fileno())
+bag = json.loads(zlib.decompress(stream.read(int(stream.readline()))).decode())
+sys.meta_path.insert(0, Delivered(bag["sources"]))
 from on_source.main import main
-sys.exit(main(stream))
+sys.exit(main(stream, base64.b64decode(bag["sender"])))
 """
 
 
 def pack(sender: bytes) -> bytes:
-    """Return the archive that carries the programs and `sender` (a zipapp)."""
-    store = io.BytesIO()
-    with zipfile.ZipFile(store, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(_PACKAGE.glob("*.py")):
-            archive.writestr(_member(f"on_source/{path.name}"), path.read_bytes())
-        archive.writestr(_member("on_source/sender.pyz"), sender)
-    return store.getvalue()
-
-
-def _member(name: str) -> zipfile.ZipInfo:
-    member = zipfile.ZipInfo(name, _DATE)
-    member.compress_type = zipfile.ZIP_DEFLATED
-    return member
+    """Return the bag that carries the programs and `sender` (a zipapp), as sources and as it is."""
+    sources = {f"on_source/{path.name}": path.read_text() for path in _PACKAGE.glob("*.py")}
+    with zipfile.ZipFile(io.BytesIO(sender)) as archive:
+        for name in archive.namelist():
+            sources[name] = archive.read(name).decode()
+    bag = {"sources": sources, "sender": base64.b64encode(sender).decode()}
+    return zlib.compress(json.dumps(bag).encode())
 
 
 class Courier:
@@ -68,7 +73,7 @@ class Courier:
 
     def __init__(self, shell: Shell, *, sender: bytes, interpreter: str, host: str) -> None:
         self._shell = shell
-        self._archive = pack(sender)
+        self._bag = pack(sender)
         self._interpreter = interpreter
         self._host = host
 
@@ -78,7 +83,7 @@ class Courier:
         Raises what the program there raised, InputError when there is no Python for it, and
         UnreachableError.
         """
-        stream = b"%d\n%s%s" % (len(self._archive), self._archive, json.dumps(order).encode())
+        stream = b"%d\n%s%s" % (len(self._bag), self._bag, json.dumps(order).encode())
         answer = self._shell.run(python_command(_BOOTSTRAP, self._interpreter), stream)
         if answer.rc == NO_PYTHON:
             raise self._no_python()

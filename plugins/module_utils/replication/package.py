@@ -36,6 +36,7 @@ SENDER_FILES = (
     "replication/priority.py",
     "replication/readahead.py",
     "replication/requests.py",
+    "replication/sender_control.py",
     "replication/sender_main.py",
     "replication/server.py",
     "replication/source.py",

@@ -8,7 +8,6 @@ Only reads, needs no rights and no program of the host: the smallest server has 
 
 import errno
 import os
-import platform
 import re
 import socket
 from typing import Any, Dict, List
@@ -25,8 +24,8 @@ def read_facts(port: int) -> Facts:
     return {
         "hostname": socket.gethostname(),
         "os": _read_os(),
-        "kernel": platform.release(),
-        "architecture": platform.machine(),
+        "kernel": os.uname().release,
+        "architecture": os.uname().machine,
         "firmware": "efi" if os.path.isdir("/sys/firmware/efi") else "bios",
         "cpus": len(os.sched_getaffinity(0)),
         "memory": _read_memory(),

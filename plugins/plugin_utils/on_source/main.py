@@ -6,14 +6,17 @@ import json
 from typing import BinaryIO
 
 from .orders import ORDERS
-from .sender import SourceError
+from .sender import Sender, SourceError
 
 
-def main(stream: BinaryIO) -> int:
-    """Carry out the order that `stream` holds and print its answer; return the exit status."""
+def main(stream: BinaryIO, program: bytes) -> int:
+    """Carry out the order that `stream` holds and print its answer; return the exit status.
+
+    `program` is the sender, a zipapp.
+    """
     order = json.loads(stream.read().decode())
     try:
-        answer = ORDERS[order["order"]](order)
+        answer = ORDERS[order["order"]](order, Sender(program))
     except SourceError as error:
         print(json.dumps({"error": error.error}))
         return 1

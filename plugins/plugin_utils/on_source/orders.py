@@ -12,7 +12,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 from . import exports
 from .facts import read_facts
-from .sender import Sender, SourceError, call_sender, input_error, sender_program
+from .sender import Sender, SourceError, input_error, start_sender
 
 Order = Dict[str, Any]
 
@@ -28,9 +28,8 @@ class StartPlan(NamedTuple):
     starts: bool
 
 
-def info(order: Order) -> Order:
+def info(order: Order, sender: Sender) -> Order:
     """Return the facts of this host, its disks and the exports that run here; changes nothing."""
-    sender = Sender(sender_program())
     listing = sender.call("list", {})
     running = exports.running_exports(order["base"], sender)
     return dict(
@@ -54,10 +53,9 @@ def _see_view(order: Order, sender: Sender, disks: List[Order]) -> Order:
         return {"view": None, "reason": "{what} {hint}".format(**error.error).strip()}
 
 
-def started(order: Order) -> Order:
+def started(order: Order, sender: Sender) -> Order:
     """Export the wanted disks, or find that they are exported so already."""
     _refuse_without_root()
-    sender = Sender(sender_program())
     if order["check"]:
         return _predict_start(order, sender)
     with exports.only_one(order["base"]):
@@ -144,9 +142,9 @@ def _start(order: Order, sender: Sender, plan: StartPlan) -> exports.Record:
     folder = exports.folder_of(order["base"], order["migration_id"])
     if plan.replaces is not None:
         exports.remove(folder, sender)
-    program = exports.make_folder(folder, sender_program())
+    program = exports.make_folder(folder, sender.program)
     try:
-        answer = call_sender(program, "start", _start_document(order, folder, disks))
+        answer = start_sender(program, _start_document(order, folder, disks))
     except SourceError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -181,10 +179,9 @@ def _start_document(order: Order, folder: str, disks: List[Order]) -> Order:
     }
 
 
-def absent(order: Order) -> Order:
+def absent(order: Order, sender: Sender) -> Order:
     """End the export of the migration; nothing of it is left on this host, no snapshot either."""
     _refuse_without_root()
-    sender = Sender(sender_program())
     folder = exports.folder_of(order["base"], order["migration_id"])
     if order["check"]:
         return {"changed": _is_left(folder, sender)}
@@ -203,10 +200,9 @@ def _is_left(folder: str, sender: Sender) -> bool:
     return os.path.basename(folder) in owners
 
 
-def limited(order: Order) -> Order:
+def limited(order: Order, sender: Sender) -> Order:
     """Set the bandwidth limit of the migration's sender, which must run."""
     _refuse_without_root()
-    sender = Sender(sender_program())
     folder = exports.folder_of(order["base"], order["migration_id"])
     running = exports.look(folder, sender)
     if running is None:

@@ -1,18 +1,22 @@
 # SPDX-FileCopyrightText: 2026 The Ferry authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Calls of the sender, which comes along as a zipapp. Runs on the source, on Python 3.6. PRIVATE.
+"""The sender, which comes along. Runs on the source, on Python 3.6. PRIVATE.
 
-Each call is one process: a JSON document on its standard input, one JSON line as its answer.
+It is asked and steered in this process, and started as a process of its own: a JSON document on standard
+input, one JSON line as its answer.
 """
 
+import importlib
 import json
-import pkgutil
 import subprocess
 import sys
-import tempfile
 from typing import Any, Dict
 
 Document = Dict[str, Any]
+
+# Where the delivered sender has its errors, and its commands beside `start`.
+_ERRORS = "ferry.errors"
+_CONTROL = "ferry.replication.sender_control"
 
 
 class SourceError(Exception):
@@ -28,53 +32,43 @@ def input_error(what: str, hint: str) -> SourceError:
     return SourceError({"kind": "input", "what": what, "hint": hint})
 
 
-def sender_program() -> bytes:
-    """Return the zipapp that was delivered with this package."""
-    program = pkgutil.get_data(__package__, "sender.pyz")
-    if program is None:
-        raise SourceError({"kind": "permanent", "what": "No sender was delivered.", "hint": ""})
-    return program
-
-
 class Sender:
-    """The delivered sender, run from an unlinked file: calls leave nothing behind.
-
-    The file lives as long as this object; it is in memory, the courier set `tempfile.tempdir`.
-    """
+    """The delivered sender; `program` is its zipapp."""
 
     def __init__(self, program: bytes) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it outlives this function.
-        self._file.write(program)
-        self._file.flush()
+        self.program = program
+        self._commands = importlib.import_module(_CONTROL).COMMANDS
+        self._error = importlib.import_module(_ERRORS).FerryError
 
     def call(self, command: str, document: Document) -> Document:
-        """Run one sub-command and return its answer; raises SourceError with the sender's own words."""
-        number = self._file.fileno()
-        return call_sender("/proc/self/fd/{}".format(number), command, document, keep=(number,))
+        """Run one command and return its answer; raises SourceError with the sender's own words."""
+        try:
+            return dict(self._commands[command](document))
+        except self._error as error:
+            raise SourceError(error.as_dict()) from error
 
 
-def call_sender(path: str, command: str, document: Document, keep: Any = ()) -> Document:
-    """Run `command` of the zipapp at `path`; file descriptors in `keep` stay open for it."""
+def start_sender(path: str, document: Document) -> Document:
+    """Run `start` of the zipapp at `path`, which outlives us; raises SourceError with its own words."""
     done = subprocess.run(
-        [sys.executable, "-I", path, command],
+        [sys.executable, "-I", path, "start"],
         input=json.dumps(document).encode(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        pass_fds=keep,
         check=False,
     )
     try:
         said = json.loads(done.stdout.decode())
     except ValueError:
-        raise SourceError(_silence(command, done)) from None
+        raise SourceError(_silence(done)) from None
     if "error" in said:
         raise SourceError(said["error"])
     return dict(said)
 
 
-def _silence(command: str, done: "subprocess.CompletedProcess[bytes]") -> Dict[str, str]:
+def _silence(done: "subprocess.CompletedProcess[bytes]") -> Dict[str, str]:
     complaint = done.stderr.decode(errors="replace").strip().splitlines()[-3:]
-    what = "The sender's command {} ended with status {} and no answer: {}".format(
-        command, done.returncode, " / ".join(complaint) or "no output"
+    what = "The sender's start ended with status {} and no answer: {}".format(
+        done.returncode, " / ".join(complaint) or "no output"
     )
     return {"kind": "permanent", "what": what, "hint": "Please report it."}

@@ -7,49 +7,57 @@ from __future__ import annotations
 import io
 import subprocess
 import zipfile
+from pathlib import Path
 
 import pytest
+from ansible_collections.ferry.hvm.plugins.module_utils import errors
 from ansible_collections.ferry.hvm.plugins.plugin_utils.shell import Answer
 
 # A sender with the production interface that serves nothing: it has two disks, and its process only
 # lives. It notes what it was told, so that a test may look.
-PHONY_SENDER = """
-import json, os, signal, subprocess, sys
-command, told = sys.argv[1], json.load(sys.stdin)
-folder = told.get("directory", "")
-note = os.path.join(folder, "phony.json")
-left = os.environ.get("PHONY_SNAPSHOTS", "")
-def running():
-    if not os.path.exists(note):
+PHONY_CONTROL = """
+import json, os, signal
+def note_of(told):
+    return os.path.join(told["directory"], "phony.json")
+def running(told):
+    if not os.path.exists(note_of(told)):
         return None
-    pid = json.load(open(note))["pid"]
+    pid = json.load(open(note_of(told)))["pid"]
     return pid if os.path.exists("/proc/%d/cmdline" % pid) and open("/proc/%d/cmdline" % pid).read() else None
-if command == "list":
+left = os.environ.get("PHONY_SNAPSHOTS", "")
+def list_command(told):
     disks = [{"name": "sda", "path": "/dev/sda", "size": 4096, "removable": False},
              {"name": "sdb", "path": "/dev/sdb", "size": 8192, "removable": False},
              {"name": "sr0", "path": "/dev/sr0", "size": 2048, "removable": True}]
     snapshots = json.load(open(left)) if os.path.exists(left) else []
-    print(json.dumps({"disks": disks, "python": "3", "snapshots": snapshots}))
-elif command == "view":
-    print(json.dumps({"view": "moving", "reason": ""}))
-elif command == "status":
-    print(json.dumps({"running": running() is not None, "pid": running()}))
-elif command == "stop":
-    if running():
-        os.kill(running(), signal.SIGKILL)
+    return {"disks": disks, "python": "3", "snapshots": snapshots}
+def stop(told):
+    if running(told):
+        os.kill(running(told), signal.SIGKILL)
     if os.path.exists(left):
         os.unlink(left)
-    print(json.dumps({"running": False}))
-elif told["port"] == 1:
+    return {"running": False}
+COMMANDS = {
+    "list": list_command,
+    "view": lambda told: {"view": "moving", "reason": ""},
+    "status": lambda told: {"running": running(told) is not None, "pid": running(told)},
+    "stop": stop,
+}
+"""
+
+PHONY_START = """
+import json, os, subprocess, sys
+told = json.load(sys.stdin)
+folder = told["directory"]
+if told["port"] == 1:
     print(json.dumps({"error": {"kind": "input", "what": "Cannot listen on port 1.", "hint": "Choose another."}}))
     sys.exit(1)
-else:
-    quiet = subprocess.DEVNULL
-    process = subprocess.Popen(["sleep", "600"], stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
-    json.dump({"pid": process.pid}, open(note, "w"))
-    json.dump(told, open(os.path.join(folder, "told.json"), "w"))
-    disks = [dict(disk, size=4096) for disk in told["disks"]]
-    print(json.dumps({"pid": process.pid, "port": told["port"], "disks": disks, "view": "moving", "reason": ""}))
+quiet = subprocess.DEVNULL
+process = subprocess.Popen(["sleep", "600"], stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+json.dump({"pid": process.pid}, open(os.path.join(folder, "phony.json"), "w"))
+json.dump(told, open(os.path.join(folder, "told.json"), "w"))
+disks = [dict(disk, size=4096) for disk in told["disks"]]
+print(json.dumps({"pid": process.pid, "port": told["port"], "disks": disks, "view": "moving", "reason": ""}))
 """
 
 
@@ -81,7 +89,15 @@ def shell() -> LocalShell:
 @pytest.fixture
 def phony_sender() -> bytes:
     """Return the phony sender as a zipapp."""
+    files = {
+        "__main__.py": PHONY_START,
+        "ferry/__init__.py": "",
+        "ferry/errors.py": Path(errors.__file__).read_text(),
+        "ferry/replication/__init__.py": "",
+        "ferry/replication/sender_control.py": PHONY_CONTROL,
+    }
     store = io.BytesIO()
     with zipfile.ZipFile(store, "w") as archive:
-        archive.writestr("__main__.py", PHONY_SENDER)
+        for name, text in files.items():
+            archive.writestr(name, text)
     return store.getvalue()
