@@ -20,7 +20,7 @@ import socket
 import ssl
 import threading
 import time
-from typing import List, Optional, Union
+from typing import List, Optional, Union, cast
 
 from ..errors import FerryError, from_dict
 from .connection import Connection
@@ -50,6 +50,7 @@ class Channel:
         os.set_blocking(self._waker, False)
         self._waker_lock = threading.Lock()
         self._is_open = True
+        self._is_waiting = self._was_woken = False
         self._is_inside_frame = False
         self._socket_only = select.poll()
         self._socket_or_wake = select.poll()
@@ -58,7 +59,14 @@ class Channel:
         self._spoke = self._heard = time.monotonic()
 
     def wake(self) -> None:
-        """End the owner's wait in `receive`; any thread may call this, at any time."""
+        """End the owner's wait in `receive`, or its next one; any thread may call this, at any time.
+
+        The owner first says that it waits and then looks whether it was woken, we the other way round: so
+        one of us sees the other, and the pipe is needed only while it waits.
+        """
+        self._was_woken = True
+        if not self._is_waiting:
+            return
         with self._waker_lock:  # A closed descriptor's number may by now be that of a disk.
             if self._is_open:
                 with contextlib.suppress(BlockingIOError):  # The pipe is full of earlier calls.
@@ -96,10 +104,11 @@ class Channel:
         """Fill `view`, which is as long as the payload, without a copy in between."""
         begin = done = self.connection.take_payload(view)
         while done < len(view):
-            count = self._read_into(view[done:])
+            count = self._fill(view[done:])
             done += count
             if not count:
-                self._await(self._socket_only, select.POLLIN, TICK)
+                self._check_silence()
+                self.tend()
         self.connection.payload_passed(done - begin)
         self.tend()
 
@@ -145,12 +154,36 @@ class Channel:
         self.connection.receive_data(view[:count])
         return count > 0
 
-    def _read_into(self, view: memoryview) -> int:
-        """Return how many bytes came at once, 0 if none are there yet."""
+    def _fill(self, view: memoryview) -> int:
+        """Return how many bytes came until `view` was full, or nothing more came for a TICK.
+
+        Python's ssl itself waits here for the records of 16 KiB: our own wait for each of them, an exception
+        and a poll, took longer than deciphering it.
+        """
+        done = 0
+        self._socket.settimeout(TICK)
         try:
-            count = self._socket.recv_into(view)
+            while done < len(view):
+                count = self._read_into(view[done:])
+                if not count:
+                    break
+                done += count
+        finally:
+            self._socket.settimeout(0)
+        return done
+
+    def _read_into(self, view: memoryview) -> int:
+        """Return how many bytes came, at once or in the socket's time, 0 if none are there yet."""
+        try:
+            count = cast(int, self._socket.read(len(view), view))  # Into a buffer: so many.
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return 0
+        except socket.timeout as error:
+            if error.errno is None:
+                return 0
+            raise self._lost(
+                error
+            ) from error  # The kernel's own: nothing of ours was acknowledged.
         except OSError as error:
             raise self._lost(error) from error
         if count == 0:
@@ -182,11 +215,16 @@ class Channel:
 
     def _await_wake(self, wait: float) -> bool:
         """Wait for something to receive or for `wake`; return whether it was `wake`."""
-        ready = self._await(self._socket_or_wake, select.POLLIN, wait)
-        if self._woken not in ready:
-            return False
-        os.read(self._woken, 4096)
-        return True
+        self._is_waiting = True
+        try:
+            if not self._was_woken and self._woken in self._await(
+                self._socket_or_wake, select.POLLIN, wait
+            ):
+                os.read(self._woken, 4096)
+            was_woken, self._was_woken = self._was_woken, False
+            return was_woken
+        finally:
+            self._is_waiting = False
 
     def _await(self, poll: "select.poll", events: int, wait: float) -> List[int]:
         """Wait; return the descriptors that are ready. Looks after signs of life."""

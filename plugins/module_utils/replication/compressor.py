@@ -6,11 +6,14 @@ Whether the link, our processor or the peer is the bottleneck shows in one numbe
 second go through encoding and sending together. It is measured plain and packed, and the faster way is
 taken; the other one is tried now and then, the more rarely the more often it lost:
 
-    plain | packed? | plain plain | packed? | plain plain plain plain | packed? | packed packed ...
-          lost: pause 2           lost: pause 4                       won
+    packed | plain? | plain plain | packed? | plain plain plain plain | packed? | packed packed ...
+           won                lost: pause 4                       won
 
-A trial ends with a few samples where the codec is far slower than plain sending, and when encoding alone took
-as long as the trial would have plainly; so trials cost little on links that are faster than any codec. The
+A codec that is quick begins: what a delta has to send is often less than one measurement. A slow one is tried
+second.
+
+A trial ends with a few samples where the codec is far slower than plain sending, and when it took as long as
+the other way would have for all of it; so trials cost little on links that are faster than any codec. The
 samples are timed by the thread's own work: a few microseconds of it may wait milliseconds for their turn.
 """
 
@@ -18,7 +21,7 @@ import time
 from typing import Callable, NamedTuple, Tuple
 
 from ..units import KIB, MIB
-from .codecs import Encoded, encode
+from .codecs import Encoded, encode, is_quick
 from .messages import Codec
 
 # Best first; of those that both ends have the first is taken.
@@ -34,7 +37,7 @@ LONGEST_PAUSE = 64
 
 # Packed must be faster by this to be taken: it costs both ends work that the other connections, and the server
 # itself, are kept from.
-ADVANTAGE = 1.5
+ADVANTAGE = 1.1
 
 # A payload that shrinks by less is stored: the other end's work is not worth it.
 WORTH = 0.95
@@ -76,7 +79,7 @@ class Compressor:
         self._codec = next((codec for codec in PREFERRED if codec in codecs), Codec.STORED)
         self._clock = clock
         self._work_clock = work_clock
-        self._is_packing = False
+        self._is_packing = is_quick(self._codec)
         self._is_trial = False
         # Plain bytes a second, plain and packed, the latter less its handicap; 0 before the first measurement.
         self._rates = {False: 0.0, True: 0.0}
@@ -123,8 +126,12 @@ class Compressor:
             rate = _rate(new.length, new.seconds)
             self._rates[self._is_packing] = rate / ADVANTAGE if self._is_packing else rate
             self._judge()
-        elif self._is_trial and new.encoding * self._rates[False] > WINDOW:
+        elif self._is_trial and self._cost(new) * self._rates[not self._is_packing] > WINDOW:
             self._lose()
+
+    def _cost(self, trial: _Window) -> float:
+        """Return the seconds that can be put down to the trial, not to what the other way left in the socket."""
+        return trial.encoding if self._is_packing else trial.seconds
 
     def _judge(self) -> None:
         if self._rates[self._is_packing] < self._rates[not self._is_packing]:

@@ -16,9 +16,9 @@ from .codecs import AVAILABLE
 from .connection import Connection
 from .digests import Algorithm, calibrate
 from .errors import DamagedDataError, LocalProtocolError, RemoteProtocolError, StoppedError
+from .lane import TICK
 from .limits import CHUNK, GRANULE, VERSION
 from .messages import DiskInfo, Frame, Hello, OpenDisk, Order
-from .readahead import TICK
 from .state import Role
 from .tls import TlsEnd, secure
 

@@ -28,6 +28,7 @@ SENDER_FILES = (
     "replication/geometry.py",
     "replication/governor.py",
     "replication/ioctls.py",
+    "replication/lane.py",
     "replication/ledger.py",
     "replication/limits.py",
     "replication/lvm.py",

@@ -28,10 +28,10 @@ from .channel import dial
 from .daemon import find_holder, spawn, stop_holder, take_lock
 from .dialer import Dialer
 from .errors import DiskError
+from .lane import wait_for
 from .limits import DIAL_TIMEOUT
 from .plan import MOST_CONNECTIONS, DiskPair, DiskReport, SyncPlan, SyncReport
 from .progress import DiskProgress, Progress, write_json
-from .readahead import wait_for
 from .sync import DiskSync, raise_first
 from .target_disks import PathTargetDisk, TargetDisk
 from .tls import Identity, TlsEnd, target_end

@@ -12,6 +12,7 @@ from .codecs import AVAILABLE
 from .digests import Hasher, choose
 from .errors import LocalProtocolError, RemoteProtocolError
 from .export import Account, Export
+from .lane import TICK, wait_for
 from .limits import CHUNK, GRANULE, VERSION
 from .messages import (
     REQUESTS,
@@ -25,7 +26,6 @@ from .messages import (
     Order,
     Root,
 )
-from .readahead import TICK, wait_for
 
 T = TypeVar("T")
 

@@ -21,6 +21,7 @@ from .channel import Channel
 from .errors import ConnectionLostError
 from .geometry import Span, chunk_span, granule_count, split
 from .job import DiskJob
+from .lane import TICK, wait_for
 from .limits import CHUNK, CONNECTION_BYTES, GRANULE
 from .messages import (
     ANSWERS,
@@ -36,7 +37,7 @@ from .messages import (
     Zero,
     span_of,
 )
-from .readahead import DEPTH, TICK, ReadAhead, wait_for
+from .readahead import DEPTH, ReadAhead
 from .writebehind import WriteBehind
 
 # Chunks in one request: enough that frames cost nothing, few enough that answers come steadily.

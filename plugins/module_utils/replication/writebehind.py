@@ -2,14 +2,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Decoding, checking and writing behind the thread that talks to the peer. PRIVATE to the collection.
 
-One worker thread per writer; it touches the disk and the buffers, never a connection. What goes wrong in
-it is raised in the owner's thread, so that no thread dies in silence.
+One lane per writer; it touches the disk and the buffers, never a connection.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Callable, NamedTuple
 
 from .codecs import decode
@@ -17,8 +15,8 @@ from .digests import Hasher
 from .disks import aligned_buffer
 from .errors import DamagedDataError
 from .geometry import Span
+from .lane import Lane
 from .messages import Codec, Data, span_of
-from .readahead import wait_for
 from .settler import Settler
 from .target_disks import TargetDisk
 
@@ -27,7 +25,6 @@ MOST_WAITING = 64
 
 
 class _Write(NamedTuple):
-    future: Future[None]
     buffer: memoryview | None
     done: Callable[[], None]
 
@@ -51,7 +48,7 @@ class WriteBehind:
         self._tend = tend
         self._free = [aligned_buffer() for _unused in range(depth)]
         self._writes: deque[_Write] = deque()
-        self._executor = ThreadPoolExecutor(1, "ferry-write")
+        self._lane: Lane[None] = Lane("ferry-write", lambda: None)
 
     def __len__(self) -> int:
         return len(self._writes)
@@ -74,7 +71,7 @@ class WriteBehind:
 
     def reap(self) -> None:
         """Call `done` of what was written meanwhile. Raises DiskError, DamagedDataError."""
-        while self._writes and self._writes[0].future.done():
+        while self._writes and self._lane.is_ready:
             self._finish_oldest()
 
     def drain(self) -> None:
@@ -84,9 +81,7 @@ class WriteBehind:
 
     def close(self) -> None:
         """Wait until the worker has left the disk: nothing is written after this."""
-        for write in self._writes:
-            write.future.cancel()
-        self._executor.shutdown()
+        self._lane.close()
 
     def _submit(
         self,
@@ -95,11 +90,12 @@ class WriteBehind:
         work: Callable[..., None],
         *arguments: object,
     ) -> None:
-        self._writes.append(_Write(self._executor.submit(work, *arguments), buffer, done))
+        self._lane.add(work, *arguments)
+        self._writes.append(_Write(buffer, done))
 
     def _finish_oldest(self) -> None:
+        self._lane.take(self._tend)
         write = self._writes.popleft()
-        wait_for(write.future, self._tend)
         if write.buffer is not None:
             self._free.append(write.buffer)
         write.done()

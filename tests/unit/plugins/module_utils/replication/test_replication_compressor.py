@@ -20,6 +20,7 @@ from tests.unit.plugins.module_utils.replication.rig import noise
 MB = 10**6
 TEXT = memoryview(b"GET /index.html 200\n" * CHUNK)[:CHUNK]
 NOISE = memoryview(noise(CHUNK))
+QUICK = 200 * MB
 BOTH = (Codec.STORED, Codec.ZLIB)
 
 
@@ -32,6 +33,7 @@ class World:
         self.processor = processor
         self.sent: list[Encoded] = []
         monkeypatch.setattr(compressor, "encode", self._encode)
+        monkeypatch.setattr(compressor, "is_quick", lambda _codec: processor > QUICK)
 
     def send(self, sender: Compressor, data: memoryview, count: int) -> float:
         """Send the data so many times; return how long that took."""
@@ -103,6 +105,15 @@ def test_a_peer_without_a_codec_gets_plain_bytes(monkeypatch: pytest.MonkeyPatch
     world = World(monkeypatch, link=1 * MB, processor=300 * MB)
     world.send(Compressor((Codec.STORED,), world.clock, world.clock), TEXT, 100)
     assert world.share_packed(100) == 0
+
+
+def test_a_quick_codec_packs_from_the_first_payload(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, link=2000 * MB, processor=300 * MB)
+    sender = Compressor(BOTH, world.clock, world.clock)
+    world.send(sender, TEXT, compressor.WINDOW // CHUNK)
+    assert world.share_packed(compressor.WINDOW // CHUNK) == 1
+    world.send(sender, TEXT, 100)
+    assert world.share_packed(50) < 0.2
 
 
 def test_small_payloads_are_tried_whole(monkeypatch: pytest.MonkeyPatch) -> None:
