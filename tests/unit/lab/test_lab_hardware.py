@@ -126,7 +126,7 @@ def test_a_medium_is_a_read_only_cd_that_may_be_booted_from() -> None:
 @pytest.mark.parametrize(
     ("acceleration", "words"),
     [
-        (Acceleration.TCG, ("tcg,thread=multi", "max,avx=off,avx2=off")),
+        (Acceleration.TCG, ("tcg,thread=multi", "max,avx=off,avx2=off,erms=off")),
         (Acceleration.KVM, ("kvm", "host")),
     ],
 )
