@@ -57,7 +57,7 @@ UNWANTED_FILES = (
     ),
 )
 WANTED_FILES = tuple(
-    f"/lib/modules/*/kernel/fs/{part}*" for part in ("ext4/", "jbd2/", "mbcache", "xfs/")
+    f"/lib/modules/*/kernel/fs/{part}*" for part in ("autofs/", "ext4/", "jbd2/", "mbcache", "xfs/")
 )
 
 # Timers that would write to a disk under comparison; consoles, mounts and modules that nobody here
