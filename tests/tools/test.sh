@@ -22,11 +22,11 @@ say "unit tests"
 .venv/bin/python -m pytest tests/unit -n 2 -q
 say "coverage of the protocol's core"
 tests/tools/coverage.sh
+say "integration tests against the lab's appliance"
+.venv/bin/python -m pytest tests/integration -n 2 --dist loadfile -q
 say "sanity (ansible-test)"
 wait "$sanity" || { cat .build/sanity.log; exit 1; }
 tail -n 3 .build/sanity.log
-say "integration tests against the lab's appliance"
-.venv/bin/python -m pytest tests/integration -n 2 --dist loadfile -q
 say "images for the real boots"
 wait "$images" || { cat .build/images.log; exit 1; }
 trap - EXIT
