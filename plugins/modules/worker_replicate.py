@@ -253,9 +253,11 @@ replication:
               type: str
               sample: moving
             source_read:
-              description: Bytes that the source C(read), took from its index (C(indexed)), and C(sampled).
+              description:
+                - Bytes that the source C(read), took from its index (C(indexed)), and C(sampled).
+                - C(missed) had changed though no changed extent told of it. They were read all the same.
               type: dict
-              sample: {indexed: 0, read: 3221225472, sampled: 0}
+              sample: {indexed: 0, missed: 0, read: 3221225472, sampled: 0}
             target_read:
               description: V(read_back) after the flush, or V(before_write).
               type: str

@@ -161,7 +161,7 @@ ANSWERS: dict[type[m.Frame], Callable[[Any], m.Frame]] = {
     m.Recall: lambda asked: m.Recorded(
         asked.start, asked.length, (DIGEST,) * min(chunk_count(asked.length), COMPARE_CHUNKS)
     ),
-    m.EndOfDisk: lambda _end: m.Root(DIGEST, 0, 0, 0),
+    m.EndOfDisk: lambda _end: m.Root(DIGEST, 0, 0, 0, 0),
 }
 
 

@@ -34,7 +34,7 @@ OF_A_SOURCE: tuple[m.Frame, ...] = (
     m.Same(0, GRANULE),
     _data(GRANULE, CHUNK - GRANULE),
     m.Recorded(0, SIZE, (DIGEST,) * 3),
-    m.Root(DIGEST, 1, 2, 3),
+    m.Root(DIGEST, 1, 2, 3, 4),
     m.DiskInfo(SIZE, m.View.STOPPED),
     m.Error("transient", "The disk is busy.", "Try again."),
 )

@@ -14,6 +14,7 @@ Python 3.6.
 
 import time
 from collections import deque
+from functools import partial
 from typing import Any, Deque, Iterator, NamedTuple, Optional, Sequence, Tuple, Type
 
 from .channel import Channel
@@ -81,7 +82,7 @@ class Answers:
         self._hasher = account.ledger.hasher
         self._compressor = Compressor(codecs)
         self._disk = disk
-        self._ahead = ReadAhead(disk, self._hasher, channel.wake)
+        self._ahead = ReadAhead(partial(account.read, disk), channel.wake)
         self._requests: "Deque[Request]" = deque()
         self._pieces: Iterator[_Piece] = iter(())
         self._begun: "Deque[_Piece]" = deque()
@@ -104,7 +105,7 @@ class Answers:
             self._recall(piece.span)
         else:
             read = self._ahead.next(self._channel.tend)
-            self._account.count_read(read.span.length)
+            self._account.count(read)
             self._answer(piece, read)
             self._ahead.release(read)
         if piece.is_last or (self._run and time.monotonic() - self._run.since > RUN_DELAY):
@@ -122,7 +123,7 @@ class Answers:
             if piece is None:
                 return
             if not isinstance(piece.request, Recall):
-                self._ahead.ask(piece.span)
+                self._ahead.ask(piece.span, piece.request, piece.digests)
             self._begun.append(piece)
 
     def _next_piece(self) -> Optional[_Piece]:
@@ -141,7 +142,7 @@ class Answers:
         if isinstance(piece.request, Compare):
             self._compare_chunk(chunk, piece, read)
             return
-        self._account.ledger.note_granules(chunk, read.granules)
+        self._account.note(chunk, self._hasher.chunk(read.granules), read.granules)
         for kind, part in self._classify(piece, read):
             if kind is Data:
                 self._send_data(read, part)
@@ -150,12 +151,10 @@ class Answers:
 
     def _compare_chunk(self, chunk: int, piece: _Piece, read: ChunkRead) -> None:
         digest = self._hasher.chunk(read.granules)
-        if digest == piece.digests[0]:
-            self._account.ledger.note(chunk, digest)
-            self._say(Same, read.span)
-        elif read.granules == self._hasher.zeros(read.span.length):
-            self._account.ledger.note(chunk, digest)
-            self._say(Zero, read.span)
+        is_same = digest == piece.digests[0]
+        if is_same or read.granules == self._hasher.zeros(read.span.length):
+            self._account.note(chunk, digest, read.granules)
+            self._say(Same if is_same else Zero, read.span)
         else:
             self._account.ledger.forget(chunk)
             self._say(Differ, read.span)

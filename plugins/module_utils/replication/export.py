@@ -5,14 +5,17 @@
 import logging
 import os
 import threading
-from typing import Callable, Dict, List, Mapping, Optional
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import InputError
 from .digests import Hasher, Offer
 from .disks import Disk
+from .geometry import Span
 from .governor import Governor
+from .indexed import IndexedReads, IndexOrder
 from .ledger import Ledger
-from .messages import View
+from .messages import Request, Root, View
+from .readahead import ChunkRead, read_chunk
 
 log = logging.getLogger(__name__)
 
@@ -32,15 +35,51 @@ def write_out_file_systems() -> None:
 class Account:
     """What one sync was answered about one disk, over all its connections."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, indexed: Optional[IndexedReads] = None) -> None:
         self.ledger = ledger
-        self.bytes_read = 0
+        self.indexed = indexed
+        self.bytes_read = self.bytes_indexed = 0
         self._lock = threading.Lock()
 
-    def count_read(self, length: int) -> None:
-        """Count bytes read from the disk for this sync."""
+    def read(
+        self,
+        disk: Disk,
+        span: Span,
+        buffer: memoryview,
+        request: Request,
+        theirs: Sequence[bytes],
+    ) -> ChunkRead:
+        """Return a chunk for the answer to `request`, which came with the digests `theirs`. Raises DiskError."""
+        if self.indexed is None:
+            return read_chunk(disk, self.ledger.hasher, span, buffer)
+        return self.indexed.read(disk, span, buffer, request, theirs)
+
+    def count(self, read: ChunkRead) -> None:
+        """Count where a chunk came from."""
         with self._lock:
-            self.bytes_read += length
+            self.bytes_read += read.bytes_read
+            self.bytes_indexed += read.bytes_indexed
+
+    def note(self, chunk: int, digest: bytes, granules: Tuple[bytes, ...]) -> None:
+        """Account for a chunk by its digest; those of its granules go into the next index."""
+        self.ledger.note(chunk, digest)
+        if self.indexed is not None:
+            self.indexed.note(chunk, granules)
+
+    def root(self, agreed: bytes) -> Root:
+        """Return the root of the answers. If the target has the same, `agreed`, there is an index of it after this."""
+        root = self.ledger.root()
+        if self.indexed is None:
+            return Root(root, self.bytes_read, 0, 0, 0)
+        if root == agreed:
+            self.indexed.finish(root)
+        sampled, missed = self.indexed.bytes_sampled, self.indexed.bytes_missed
+        return Root(root, self.bytes_read, self.bytes_indexed, sampled, missed)
+
+    def close(self) -> None:
+        """Let go of the index."""
+        if self.indexed is not None:
+            self.indexed.close()
 
 
 class Export:
@@ -55,6 +94,7 @@ class Export:
         governor: Optional[Governor] = None,
         settle: Callable[[], None] = write_out_file_systems,
         check_view: Callable[[], None] = lambda: None,
+        indexes: Optional[Mapping[str, IndexOrder]] = None,
     ) -> None:
         """`check_view` raises InputError when the disks are not, or no more, what `view` says."""
         self.check_view = check_view
@@ -63,6 +103,7 @@ class Export:
         self.governor = governor or Governor(lambda: 0)
         self._disks = disks
         self._settle = settle
+        self._indexes = indexes or {}
         self._syncs: Dict[str, bytes] = {}
         self._accounts: Dict[str, Account] = {}
         self._lock = threading.Lock()
@@ -75,21 +116,30 @@ class Export:
             )
         return self._disks[name]()
 
-    def begin(self, name: str, sync: bytes) -> None:
-        """Start the account of a disk anew, unless the sync is the one that is going on.
+    def begin(self, name: str, sync: bytes, disk: Disk, hasher: Hasher) -> Account:
+        """Return the account of a disk in a sync; 16 bytes per chunk. May take long where the sync is a new one.
 
-        First the server's file systems write out what they hold back (`settle`): a sync carries all
-        that was written before it began.
+        First the server's file systems write out what they hold back (`settle`): a sync carries all that was
+        written before it began. Then an index proves itself. Raises InputError for an order that cannot be.
         """
         with self._lock:
             if self._syncs.get(name) != sync:
                 self._settle()
+                self._drop(name)
+                order = self._indexes.get(name)
+                indexed = IndexedReads(order, disk, hasher) if order else None
+                self._accounts[name] = Account(Ledger(disk.size, hasher), indexed)
                 self._syncs[name] = sync
-                self._accounts.pop(name, None)
-
-    def account(self, name: str, size: int, hasher: Hasher) -> Account:
-        """Return the account of a disk in its sync that was begun last; 16 bytes per chunk."""
-        with self._lock:
-            if name not in self._accounts:
-                self._accounts[name] = Account(Ledger(size, hasher))
             return self._accounts[name]
+
+    def close(self) -> None:
+        """Let go of the indexes; no sync goes on after this."""
+        with self._lock:
+            for name in list(self._accounts):
+                self._drop(name)
+
+    def _drop(self, name: str) -> None:
+        self._syncs.pop(name, None)
+        account = self._accounts.pop(name, None)
+        if account is not None:
+            account.close()

@@ -148,12 +148,16 @@ class EndOfDisk(NamedTuple):
 
 
 class Root(NamedTuple):
-    """Source: the root of my answers in this sync, and where I had them from, in bytes."""
+    """Source: the root of my answers in this sync, and where I had them from, in bytes.
+
+    `bytes_missed` had changed though no changed extent told of it; none of them was answered from the index.
+    """
 
     root: bytes
     bytes_read: int
     bytes_indexed: int
     bytes_sampled: int
+    bytes_missed: int
 
 
 class Alive(NamedTuple):

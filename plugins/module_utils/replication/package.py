@@ -27,6 +27,8 @@ SENDER_FILES = (
     "replication/export.py",
     "replication/geometry.py",
     "replication/governor.py",
+    "replication/index.py",
+    "replication/indexed.py",
     "replication/ioctls.py",
     "replication/lane.py",
     "replication/ledger.py",

@@ -66,11 +66,15 @@ def plan_from_dict(plan: Mapping[str, Any]) -> SyncPlan:
 
 @dataclass(frozen=True)
 class SourceRead:
-    """Where the source's answers came from."""
+    """Where the source's answers came from, in bytes.
+
+    `missed` had changed though no changed extent told of it: the index was found wrong, and was not believed.
+    """
 
     read: int
     indexed: int
     sampled: int
+    missed: int
 
 
 @dataclass(frozen=True)

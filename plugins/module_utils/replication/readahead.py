@@ -17,23 +17,36 @@ DEPTH = 4
 
 
 class ChunkRead(NamedTuple):
-    """One chunk's bytes, in a buffer that is lent until `release`, and its granules' digests."""
+    """One chunk's bytes, in a buffer that is lent until `release`, and its granules' digests.
+
+    `bytes_read` of the disk, `bytes_indexed` remembered from an index; of the latter there is no data.
+    """
 
     span: Span
     data: memoryview
     granules: Tuple[bytes, ...]
     buffer: memoryview
+    bytes_read: int
+    bytes_indexed: int
+
+
+def read_chunk(disk: Disk, hasher: Hasher, span: Span, buffer: memoryview) -> ChunkRead:
+    """Return a chunk as it is on the disk. Raises DiskError."""
+    data = disk.read(span.start, span.length, buffer)
+    return ChunkRead(span, data, hasher.granules(data), buffer, span.length, 0)
 
 
 class ReadAhead:
     """Chunks of one disk, read in the order in which they were asked for. One owner thread."""
 
     def __init__(
-        self, disk: Disk, hasher: Hasher, wake: Callable[[], None], *, depth: int = DEPTH
+        self, read: Callable[..., ChunkRead], wake: Callable[[], None], *, depth: int = DEPTH
     ) -> None:
-        """`wake` is called in the worker thread whenever a chunk was read; `depth` is in chunks."""
-        self._disk = disk
-        self._hasher = hasher
+        """`read` gets a span, a buffer, and what else was said to `ask`; it runs in the lane.
+
+        `wake` is called in the lane whenever a chunk was read; `depth` is in chunks.
+        """
+        self._read = read
         self._free = [aligned_buffer() for _unused in range(depth)]
         self._lane = Lane("ferry-read", wake)  # type: Lane[ChunkRead]
 
@@ -50,9 +63,9 @@ class ReadAhead:
         """Whether `next` would return at once."""
         return self._lane.is_ready
 
-    def ask(self, span: Span) -> None:
+    def ask(self, span: Span, *more: Any) -> None:
         """Begin to read a chunk. There must be room."""
-        self._lane.add(self._read, span, self._free.pop())
+        self._lane.add(self._read, span, self._free.pop(), *more)
 
     def next(self, tend: Callable[[], Any]) -> ChunkRead:
         """Return the next chunk, waiting for it; `tend` is called every second of the wait."""
@@ -65,7 +78,3 @@ class ReadAhead:
     def close(self) -> None:
         """Drop what was not asked for yet, and wait until the worker has left the disk."""
         self._lane.close()
-
-    def _read(self, span: Span, buffer: memoryview) -> ChunkRead:
-        data = self._disk.read(span.start, span.length, buffer)
-        return ChunkRead(span, data, self._hasher.granules(data), buffer)

@@ -6,6 +6,7 @@ One JSON document on standard input, one line of JSON on standard output. Exit c
 {"error": {"kind", "what", "hint"}}. The key comes on standard input and stays in memory.
 
     start   run, migration, bind, port, directory, key, certificate, peer_certificate, disks, lease [, view]
+            a disk is name, path [, index: see IndexOrder]
             -> pid, port, disks, view, reason; answers when it listens
     list    -> disks, python, snapshots
     view    disks, view -> view, reason: what `start` would choose
@@ -30,6 +31,7 @@ from .digests import calibrate
 from .disks import size_of
 from .export import Export
 from .governor import Governor, check_limit, read_limit
+from .indexed import IndexOrder, read_index_order
 from .limits import PORT
 from .messages import View
 from .priority import give_way
@@ -84,6 +86,7 @@ class _Order(NamedTuple):
     bind: str
     port: int
     disks: Dict[str, str]
+    indexes: Dict[str, IndexOrder]
     view: str
     identity: Identity
     lease: float
@@ -103,6 +106,11 @@ def _read_order(document: Mapping[str, Any]) -> _Order:
         document.get("bind") or "",
         int(document.get("port", PORT)),
         {disk["name"]: disk["path"] for disk in required(document, "disks")},
+        {
+            disk["name"]: read_index_order(disk["index"])
+            for disk in document["disks"]
+            if disk.get("index")
+        },
         document.get("view", View.MOVING.word),
         Identity(*(required(document, text) for text in texts)),
         float(document.get("lease") or LEASE),
@@ -127,15 +135,16 @@ def _start_daemon(order: _Order, end: TlsEnd, view: SourceView, lock: RunLock) -
         view=view.view,
         governor=governor,
         check_view=view.check,
+        indexes=order.indexes,
     )
     server = Server(listener, end, export, lease)
     log_path = os.path.join(order.directory, LOG_FILE)
-    pid = spawn(log_path, lock, lambda: _serve(server, order, view), [listener.fileno()])
+    pid = spawn(log_path, lock, lambda: _serve(server, order, view, export), [listener.fileno()])
     listener.close()
     return port, pid
 
 
-def _serve(server: Server, order: _Order, view: SourceView) -> int:
+def _serve(server: Server, order: _Order, view: SourceView, export: Export) -> int:
     """The daemon: serves until it is stopped or its lease ends, and leaves nothing."""
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
@@ -146,6 +155,7 @@ def _serve(server: Server, order: _Order, view: SourceView) -> int:
     if order.gives_way:
         give_way()
     server.serve()
+    export.close()
     view.close()
     shutil.rmtree(order.directory, ignore_errors=True)
     return 0

@@ -24,7 +24,6 @@ from .messages import (
     Hello,
     OpenDisk,
     Order,
-    Root,
 )
 
 T = TypeVar("T")
@@ -80,7 +79,7 @@ class SourceSession:
         elif isinstance(frame, OpenDisk):
             self._open(frame)
         elif isinstance(frame, EndOfDisk):
-            self._end()
+            self._end(frame)
         elif isinstance(frame, REQUESTS) and self._answers:
             self._answers.add(frame)
         return True
@@ -101,20 +100,25 @@ class SourceSession:
             raise LocalProtocolError("A disk was opened before Hello.")
         self._close_disk()
         disk = self._export.open_disk(request.name)
-        self._meanwhile(lambda: self._export.begin(request.name, request.sync))
         hasher = Hasher(self._hello.algorithm)
-        self._account = self._export.account(request.name, disk.size, hasher)
+        try:
+            self._account = self._meanwhile(
+                lambda: self._export.begin(request.name, request.sync, disk, hasher)
+            )
+        except FerryError:
+            disk.close()
+            raise
         self._answers = Answers(
             self._channel, disk, self._account, self._hello.codecs, self._export.governor
         )
         self._channel.send(DiskInfo(disk.size, self._export.view))
 
-    def _end(self) -> None:
-        if self._account is None:
+    def _end(self, end: EndOfDisk) -> None:
+        account = self._account
+        if account is None:
             raise LocalProtocolError("A disk ended before it was opened.")
         self._export.check_view()
-        root = self._account.ledger.root()
-        self._channel.send(Root(root, self._account.bytes_read, 0, 0))
+        self._channel.send(self._meanwhile(lambda: account.root(end.root)))
 
     def _meanwhile(self, work: Callable[[], T]) -> T:
         """Do what may take long in another thread, and stay alive for the target."""

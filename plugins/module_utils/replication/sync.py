@@ -234,7 +234,9 @@ class DiskSync:
             root=root.root.hex(),
             algorithm=hasher.algorithm.name.lower(),
             source_view=self._plan.source_view,
-            source_read=SourceRead(root.bytes_read, root.bytes_indexed, root.bytes_sampled),
+            source_read=SourceRead(
+                root.bytes_read, root.bytes_indexed, root.bytes_sampled, root.bytes_missed
+            ),
             target_read="read_back" if was_read else "before_write",
         )
         counted = self._progress

@@ -15,6 +15,7 @@ the ledger when the connection ends goes back to the list.
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import Iterator, Sequence
 
 from .channel import Channel
@@ -37,7 +38,7 @@ from .messages import (
     Zero,
     span_of,
 )
-from .readahead import DEPTH, ReadAhead
+from .readahead import DEPTH, ReadAhead, read_chunk
 from .writebehind import WriteBehind
 
 # Chunks in one request: enough that frames cost nothing, few enough that answers come steadily.
@@ -97,7 +98,8 @@ class TargetSession:
         self._channel = channel
         self._job = job
         self._hasher = job.ledger.hasher
-        self._ahead = ReadAhead(job.disk, self._hasher, channel.wake, depth=job.depth)
+        read = partial(read_chunk, job.disk, self._hasher)
+        self._ahead = ReadAhead(read, channel.wake, depth=job.depth)
         self._writes = WriteBehind(
             job.disk, self._hasher, job.settler, channel.tend, depth=job.depth
         )

@@ -59,7 +59,7 @@ CONVERSATION: tuple[tuple[Role, m.Frame], ...] = (
     (S, m.Recorded(0, SIZE, D[:3])),
     (T, m.Alive()),
     (T, m.EndOfDisk(D[0])),
-    (S, m.Root(D[0], 1, 2, 3)),
+    (S, m.Root(D[0], 1, 2, 3, 4)),
     (T, OPEN._replace(name="größe")),
     (S, INFO),
     (T, m.Goodbye()),

@@ -21,6 +21,7 @@ from ansible_collections.ferry.hvm.plugins.module_utils.replication.channel impo
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.connection import Connection
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.digests import calibrate
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.export import Export
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.indexed import IndexOrder
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.limits import (
     CHUNK,
     GRANULE,
@@ -92,8 +93,10 @@ class Source:
         run: str = RUN,
         view: View = View.MOVING,
         channel_type: Callable[..., Channel] = Channel,
+        indexes: dict[str, IndexOrder] | None = None,
     ) -> None:
         self._disks = disks
+        self._indexes = indexes
         self._view = view
         self._end = source_end(run, Identity(own.certificate, own.key, peer))
         self.channel_type = channel_type
@@ -105,7 +108,13 @@ class Source:
     def restart(self) -> None:
         """Forget all accounts, as a new process does."""
         openers = {name: (lambda disk=disk: disk) for name, disk in self._disks.items()}
-        self.export = Export(openers, calibrate(), view=self._view, settle=lambda: None)
+        self.export = Export(
+            openers,
+            calibrate(),
+            view=self._view,
+            settle=lambda: None,
+            indexes=self._indexes,
+        )
 
     def connect(self) -> socket.socket:
         """Return the target's end of a new connection."""

@@ -1,0 +1,280 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""One sync of a disk with an index: what is read, and what is remembered. PRIVATE. Python 3.6.
+
+    asked by            granules in the changed extents    granules outside of them
+    -----------------   --------------------------------   ------------------------------------------
+    digest of a chunk   not read: the chunk differs        remembered
+    their digests       read                               remembered, and read if they must be sent
+
+Before the first answer a sample of what would be remembered is read. One difference there, and all is read and
+the index is gone. The sync fills the next index; whether it comes into being is for both ends' roots to say.
+"""
+
+import logging
+import random
+import threading
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+
+from ..errors import InputError, RestartSyncError
+from .digests import Hasher
+from .disks import Disk, aligned_buffer
+from .geometry import Span, ceil_div, chunk_count, granule_count, split
+from .index import DoubtError, Head, Index, IndexWriter, drop_index, open_index
+from .limits import CHUNK, GRANULE
+from .messages import Compare, Request
+from .readahead import ChunkRead, read_chunk
+
+log = logging.getLogger(__name__)
+
+# Of the granules that would be remembered one in so many is read all the same, and at least so many.
+SAMPLE = 200
+LEAST_SAMPLE = 256
+
+_PER_CHUNK = CHUNK // GRANULE
+_MASK_BYTES = _PER_CHUNK // 8
+
+# What the sample is must not be known to whoever writes to the disk.
+_RANDOM = random.SystemRandom()
+
+
+class IndexOrder(NamedTuple):
+    """What a sender is told of the index of one disk.
+
+    `extents` are the bytes that changed between the change ids `since` and `change_id`; without `since` nothing
+    is known of changes. `is_full`: read all of the disk, and tell what the index would have missed.
+    """
+
+    path: str
+    identity: Dict[str, str]
+    generation: int
+    change_id: str
+    since: str = ""
+    extents: Sequence[Tuple[int, int]] = ()
+    is_full: bool = False
+
+
+def read_index_order(document: Mapping[str, Any]) -> IndexOrder:
+    """Return the order that JSON holds. Raises InputError."""
+    try:
+        return IndexOrder(**document)
+    except TypeError as error:
+        raise InputError("The order for an index is wrong: {}.".format(error)) from error
+
+
+class ChangedGranules:
+    """The granules that extents touch, as a bit for each: 2 MiB for a disk of 1 TiB."""
+
+    def __init__(self, size: int, extents: Sequence[Tuple[int, int]]) -> None:
+        """Raises InputError for an extent outside of the disk."""
+        self._size = size
+        self._bits = bytearray(chunk_count(size) * _MASK_BYTES)
+        for start, length in extents:
+            if start < 0 or length < 0 or start + length > size:
+                raise InputError(
+                    "Changed extent {}+{} is outside of the disk of {} bytes.".format(
+                        start, length, size
+                    )
+                )
+            if length:
+                self.add(start, start + length)
+
+    def of_chunk(self, chunk: int) -> int:
+        """Return the bits of a chunk's granules, the first in the lowest bit."""
+        at = chunk * _MASK_BYTES
+        return int.from_bytes(self._bits[at : at + _MASK_BYTES], "little")
+
+    def sample(self, share: int, least: int) -> List[int]:
+        """Return numbers of granules that no extent touches, at random and rising: one in `share`, at least `least`."""
+        count = granule_count(self._size)
+        unchanged = count - sum(bin(byte).count("1") for byte in self._bits)
+        wanted = min(unchanged, max(least, unchanged // share))
+        if 2 * wanted >= unchanged:
+            few = [number for number in range(count) if not self._has(number)]
+            return sorted(_RANDOM.sample(few, wanted))
+        chosen: Set[int] = set()
+        while len(chosen) < wanted:
+            number = _RANDOM.randrange(count)
+            if not self._has(number):
+                chosen.add(number)
+        return sorted(chosen)
+
+    def _has(self, number: int) -> bool:
+        chunk, place = divmod(number, _PER_CHUNK)
+        return bool(self.of_chunk(chunk) >> place & 1)
+
+    def add(self, start: int, end: int) -> None:
+        """Count the granules that these bytes touch as changed."""
+        first, last = start // GRANULE, ceil_div(end, GRANULE)
+        for chunk in range(first // _PER_CHUNK, ceil_div(last, _PER_CHUNK)):
+            low = max(0, first - chunk * _PER_CHUNK)
+            high = min(_PER_CHUNK, last - chunk * _PER_CHUNK)
+            mask = self.of_chunk(chunk) | (1 << high) - (1 << low)
+            at = chunk * _MASK_BYTES
+            self._bits[at : at + _MASK_BYTES] = mask.to_bytes(_MASK_BYTES, "little")
+
+
+class IndexedReads:
+    """The reads of one disk in one sync. Threads share it; `disk` is the calling thread's own."""
+
+    def __init__(self, order: IndexOrder, disk: Disk, hasher: Hasher) -> None:
+        """The index has proven itself and the sample was read, or nothing will be remembered."""
+        self.bytes_sampled = 0
+        self.bytes_missed = 0
+        self._order = order
+        self._hasher = hasher
+        self._lock = threading.Lock()
+        self._changed = ChangedGranules(disk.size, order.extents)
+        self._index = self._open(disk.size)
+        self._writer: Optional[IndexWriter] = IndexWriter(order.path, disk.size)
+        if self._index and not order.is_full:
+            self._sample(self._index, disk)
+
+    def read(
+        self,
+        disk: Disk,
+        span: Span,
+        buffer: memoryview,
+        request: Request,
+        theirs: Sequence[bytes],
+    ) -> ChunkRead:
+        """Return the digests of a chunk, and of its bytes those that may have to be sent.
+
+        No digests stand for a chunk that differs as far as is known. Raises DiskError, and RestartSyncError when
+        what is read is not what is remembered.
+        """
+        index = self._index
+        if index is None or self._order.is_full:
+            return self._read_all(index, disk, span, buffer)
+        mask = self._changed.of_chunk(span.start // CHUNK)
+        if isinstance(request, Compare):
+            known = () if mask else index.granules(span)
+            return ChunkRead(span, buffer[:0], known, buffer, 0, 0 if mask else span.length)
+        return self._read_some(index, mask, disk, span, buffer, theirs)
+
+    def note(self, chunk: int, granules: Tuple[bytes, ...]) -> None:
+        """Keep for the next index what was answered for a chunk."""
+        if self._writer is not None:
+            self._writer.note(chunk, granules)
+
+    def finish(self, root: bytes) -> None:
+        """Make the next index, when both ends agree on `root`. A second call changes nothing."""
+        with self._lock:
+            writer, self._writer = self._writer, None
+        if writer is None:
+            return
+        try:
+            writer.finish(self._head(writer.size, self._order.change_id, root.hex()), self._hasher)
+        except (DoubtError, OSError) as error:
+            log.warning("No index of this generation: %s", error)
+        finally:
+            writer.close()
+
+    def close(self) -> None:
+        """Let go of the files; what was not finished is gone."""
+        with self._lock:
+            writer, self._writer = self._writer, None
+        for each in (writer, self._index):
+            if each is not None:
+                each.close()
+
+    def _open(self, size: int) -> Optional[Index]:
+        if not self._order.since:
+            return None
+        try:
+            return open_index(self._order.path, self._head(size, self._order.since, ""))
+        except DoubtError as doubt:
+            log.warning("The index %s is not used: %s", self._order.path, doubt)
+            drop_index(self._order.path)
+            return None
+
+    def _head(self, size: int, change_id: str, root: str) -> Head:
+        algorithm = self._hasher.algorithm.name.lower()
+        order = self._order
+        return Head(order.identity, size, algorithm, change_id, order.generation, root)
+
+    def _sample(self, index: Index, disk: Disk) -> None:
+        buffer = aligned_buffer()
+        for number in self._changed.sample(SAMPLE, LEAST_SAMPLE):
+            start = number * GRANULE
+            span = Span(start, min(GRANULE, disk.size - start))
+            data = disk.read(span.start, span.length, buffer)
+            self.bytes_sampled += span.length
+            if self._hasher.granules(data) != index.granules(span):
+                self.bytes_missed += span.length
+        if self.bytes_missed:
+            self._disbelieve("{} bytes of its sample changed".format(self.bytes_missed))
+
+    def _disbelieve(self, why: str) -> None:
+        log.warning("The index %s is wrong and dropped: %s", self._order.path, why)
+        drop_index(self._order.path)
+        index, self._index = self._index, None
+        if index is not None:
+            index.close()
+
+    def _read_all(
+        self, index: Optional[Index], disk: Disk, span: Span, buffer: memoryview
+    ) -> ChunkRead:
+        read = read_chunk(disk, self._hasher, span, buffer)
+        if index is not None:
+            self._count_missed(index, span, read.granules)
+        return read
+
+    def _count_missed(self, index: Index, span: Span, granules: Tuple[bytes, ...]) -> None:
+        mask = self._changed.of_chunk(span.start // CHUNK)
+        pieces = zip(split(span, GRANULE), granules, index.granules(span))
+        for number, (piece, ours, known) in enumerate(pieces):
+            if ours != known and not mask >> number & 1:
+                with self._lock:
+                    self.bytes_missed += piece.length
+                    self._changed.add(piece.start, piece.end)  # So it counts once.
+
+    def _read_some(
+        self,
+        index: Index,
+        mask: int,
+        disk: Disk,
+        span: Span,
+        buffer: memoryview,
+        theirs: Sequence[bytes],
+    ) -> ChunkRead:
+        granules = list(index.granules(span))
+        zeros = self._hasher.zeros(span.length)
+        wanted = [
+            bool(mask >> number & 1) or known not in (zero, *theirs[number : number + 1])
+            for number, (known, zero) in enumerate(zip(granules, zeros))
+        ]
+        read = 0
+        for part in _runs(span, wanted):
+            at, first = part.start - span.start, (part.start - span.start) // GRANULE
+            data = disk.read(part.start, part.length, buffer[at:])
+            for number, digest in enumerate(self._hasher.granules(data), first):
+                if granules[number] != digest and not mask >> number & 1:
+                    raise self._lied(span)
+                granules[number] = digest
+            read += part.length
+        return ChunkRead(
+            span, buffer[: span.length], tuple(granules), buffer, read, span.length - read
+        )
+
+    def _lied(self, span: Span) -> RestartSyncError:
+        drop_index(self._order.path)
+        return RestartSyncError(
+            "Bytes at {} changed, but no changed extent told of it; the index is dropped.".format(
+                span.start
+            ),
+            hint="Sync again: all of the disk will be read.",
+        )
+
+
+def _runs(span: Span, wanted: Sequence[bool]) -> Iterator[Span]:
+    """Yield the wanted granules of a chunk as spans, as few as there can be."""
+    run: List[Span] = []
+    for piece, is_wanted in zip(split(span, GRANULE), wanted):
+        if is_wanted:
+            run.append(piece)
+        elif run:
+            yield Span(run[0].start, run[-1].end - run[0].start)
+            run = []
+    if run:
+        yield Span(run[0].start, run[-1].end - run[0].start)
