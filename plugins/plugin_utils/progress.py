@@ -78,11 +78,14 @@ def finish(replication: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def summarize(replication: Mapping[str, Any]) -> str:
-    """Return how a finished replication went, as one line."""
-    size, sent = (sum(disk[key] for disk in replication["disks"]) for key in ("size", "sent"))
+    """Return how a finished replication went, as one line: what same, zero and packing saved."""
+    size, same, zero, data, sent = (
+        show_size(sum(disk[key] for disk in replication["disks"]))
+        for key in ("size", "same", "zero", "data", "sent")
+    )
     return (
-        f"{show_size(size)} in sync after {show_duration(replication['seconds'])}, "
-        f"{show_size(sent)} were sent"
+        f"{size} in sync after {show_duration(replication['seconds'])}: "
+        f"{same} the same, {zero} zero, {data} of data that took {sent} to send"
     )
 
 

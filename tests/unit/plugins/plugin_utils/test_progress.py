@@ -119,4 +119,7 @@ def test_a_result_joins_how_a_disk_was_found_and_how_it_went() -> None:
         "seconds": 65.0,
         "disks": [{**planned, **REPORT, "compared": GIB}],
     }
-    assert summarize(done) == "1.0 GiB in sync after 1 min 05 s, 1.0 MiB were sent"
+    assert summarize(done) == (
+        "1.0 GiB in sync after 1 min 05 s: "
+        "1022.0 MiB the same, 1.0 MiB zero, 1.0 MiB of data that took 1.0 MiB to send"
+    )
