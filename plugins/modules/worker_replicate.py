@@ -102,9 +102,11 @@ options:
         type: str
         default: ''
   connections:
-    description: How many connections carry a disk at a time; of all disks at once together 1 to 8.
+    description:
+      - How many connections carry a disk at a time; of all disks at once together at most 8.
+      - V(0) begins with two, and adds more while the link's delay keeps these from carrying what it could.
     type: int
-    default: 2
+    default: 0
   disks_at_once:
     description:
       - How many disks cross at a time. One after the other is the best for disks that share what they are on;

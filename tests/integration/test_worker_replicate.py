@@ -274,7 +274,7 @@ def test_what_cannot_work_is_refused_by_name(
     assert f"{small} has 24.0 MiB (25165312), too small for source.img" in said["small"]
     assert "The worker has no disk /dev/loop99 for source.img" in said["missing"]
     assert "The source exports source.img; target_disks are for sdb" in said["unpaired"]
-    assert "1 to 8 connections, not 99" in said["greedy"]
+    assert "at most 8 connections, not 99" in said["greedy"]
     assert "Cannot reach the source at 127.0.0.1 port" in said["closed"]
     assert "TLS for run t-9 was refused" in said["strange"]
     assert "state" not in run.results["strange"]["replication"]

@@ -56,7 +56,7 @@ SPEC = ArgumentSpec(
                 "path": {"type": "str", "default": ""},
             },
         },
-        "connections": {"type": "int", "default": 2},
+        "connections": {"type": "int", "default": 0},
         "disks_at_once": {"type": "int", "default": 1},
         "stall_limit": {"type": "int", "default": 600},
         "initial": {"type": "bool", "default": False},

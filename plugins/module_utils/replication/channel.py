@@ -18,6 +18,7 @@ import os
 import select
 import socket
 import ssl
+import struct
 import threading
 import time
 from typing import List, Optional, Union, cast
@@ -29,6 +30,9 @@ from .limits import ALIVE_INTERVAL, LOST_AFTER, RECEIVE_BUFFER
 from .messages import Alive, Data, Error, Frame, Goodbye
 from .state import State
 from .tls import refused
+
+# tcpi_rtt of struct tcp_info (linux/tcp.h), the sixteenth number behind eight bytes.
+_TCP_INFO = struct.Struct("=68xI")
 
 # How long a wait lasts before signs of life and a wish to stop are looked at.
 TICK = 1.0
@@ -57,6 +61,15 @@ class Channel:
         self._socket_or_wake.register(self._woken, select.POLLIN)
         self._scratch = memoryview(bytearray(RECEIVE_BUFFER))
         self._spoke = self._heard = time.monotonic()
+
+    def round_trip(self) -> float:
+        """Return how long a byte takes to the peer and back, in seconds; 0 where that is not known."""
+        try:
+            info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+        except OSError:  # No TCP.
+            return 0.0
+        (microseconds,) = _TCP_INFO.unpack(info)
+        return float(microseconds) / 1e6
 
     def wake(self) -> None:
         """End the owner's wait in `receive`, or its next one; any thread may call this, at any time.

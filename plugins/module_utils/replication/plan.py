@@ -35,7 +35,7 @@ class SyncPlan:
     peer_certificate: str  # The sender's, PEM.
     disks: tuple[DiskPair, ...]
     port: int = PORT
-    connections: int = 2
+    connections: int = 0  # For a disk at a time; 0: as many as the link takes.
     disks_at_once: int = 1
     # The first sync zeroes what a target has beyond its source, and leaves the reading back to the
     # next sync, which reads everything.
@@ -50,8 +50,18 @@ class SyncPlan:
 
     @property
     def most_connections(self) -> int:
-        """How many connections carry data at a time, of all disks together."""
-        return self.connections * min(self.disks_at_once, len(self.disks))
+        """How many connections carry data at a time, of all disks together, at most."""
+        return self.most_for_a_disk * self.most_disks
+
+    @property
+    def most_for_a_disk(self) -> int:
+        """How many connections carry one disk's data at a time, at most."""
+        return self.connections or MOST_CONNECTIONS // self.most_disks
+
+    @property
+    def most_disks(self) -> int:
+        """How many disks cross at a time, at most."""
+        return min(self.disks_at_once, len(self.disks))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as plain data."""

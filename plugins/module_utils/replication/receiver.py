@@ -59,9 +59,10 @@ def plan_sync(**fields: Any) -> SyncPlan:
     """Return a plan that can be run. Raises InputError for one that cannot."""
     disks = tuple(DiskPair(**disk) for disk in fields.pop("disks"))
     plan = SyncPlan(disks=disks, **fields)
-    if min(plan.connections, plan.disks_at_once) < 1 or plan.most_connections > MOST_CONNECTIONS:
+    is_possible = plan.connections >= 0 and plan.disks_at_once > 0 and plan.most_for_a_disk > 0
+    if not is_possible or plan.most_connections > MOST_CONNECTIONS:
         raise InputError(
-            f"A sync uses 1 to {MOST_CONNECTIONS} connections, not {plan.connections} for each of "
+            f"A sync uses at most {MOST_CONNECTIONS} connections, not {plan.connections} for each of "
             f"{plan.disks_at_once} disks at once."
         )
     if plan.stall_limit <= 0:

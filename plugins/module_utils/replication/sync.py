@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import secrets
 import threading
+import time
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import Any, Callable, Iterator, Sequence, TypeVar
 
 from ..errors import FerryError, InputError, RestartSyncError, TransientError
-from ..units import show_exact_size
+from ..units import MIB, show_exact_size
 from .channel import Channel
 from .dialer import Dialer, Patience
 from .digests import ZERO_CHUNK, Hasher, is_zero
@@ -46,6 +48,20 @@ T = TypeVar("T")
 # connection left, a third should not be needed. A difference that stays is not the network's.
 ROUNDS = 4
 
+# One connection is enough for no link: while it waits for a disk, another sends.
+LEAST_CONNECTIONS = 2
+
+# What is on its way in one connection: the window of a socket that the kernel sizes grows to about this.
+WINDOW = 4 * MIB
+
+# Seconds between two looks at whether more connections would help.
+LOOK = 2.0
+
+
+def connections_for(rate: float, round_trip: float) -> int:
+    """Return how many connections carry `rate` bytes per second over so many seconds there and back."""
+    return max(LEAST_CONNECTIONS, math.ceil(rate * round_trip / WINDOW))
+
 
 class DiskSync:
     """One disk of a plan. `run` is called once."""
@@ -70,6 +86,8 @@ class DiskSync:
         self._stop = stop
         self._sync = secrets.token_bytes(SYNC_ID_SIZE)
         self._repaired = 0
+        self._round_trip = 0.0
+        self._looked = (time.monotonic(), 0)
 
     def run(self) -> DiskReport:
         """Make the target equal to the source, as far as the source holds still; return the proof."""
@@ -118,7 +136,8 @@ class DiskSync:
 
     def _ask_for_missing(self, ledger: Ledger, settler: Settler) -> None:
         """Ask over all connections. The first error ends them all and is raised here."""
-        missing = ledger.missing_count
+        most = min(self._plan.most_for_a_disk, ledger.missing_count)
+        at_first = min(most, self._plan.connections or LEAST_CONNECTIONS)
         job = DiskJob(
             self._sync,
             self._pair,
@@ -128,17 +147,31 @@ class DiskSync:
             WorkList(ledger.missing()),
             self._progress,
             self._watch,
-            depth_of(self._plan.most_connections),
+            depth_of(at_first * self._plan.most_disks),
         )
-        with ThreadPoolExecutor(self._plan.connections, "ferry-connection") as executor:
-            links = [
-                executor.submit(self._drive, job)
-                for _unused in range(min(self._plan.connections, missing))
-            ]
-            _unused, running = wait(links, return_when=FIRST_EXCEPTION)
-            if running:
-                self._stop.set()
+        later = job._replace(depth=depth_of(self._plan.most_connections))
+        with ThreadPoolExecutor(most, "ferry-connection") as executor:
+            links = [executor.submit(self._drive, job) for _unused in range(at_first)]
+            while self._is_going_on(links):
+                if len(links) < most and not job.work.is_empty and self._wants_more(len(links)):
+                    links.append(executor.submit(self._drive, later))
         raise_first(links)
+
+    def _is_going_on(self, links: Sequence[Future[None]]) -> bool:
+        """Wait for a while; return whether links are at work and none has failed. The others are stopped."""
+        ended, running = wait(links, LOOK, return_when=FIRST_EXCEPTION)
+        if not any(link.exception() for link in ended):
+            return bool(running)
+        self._stop.set()
+        return False
+
+    def _wants_more(self, links: int) -> bool:
+        """Tell whether the bytes on their way, at the rate since the last look, fill the windows of so many."""
+        now, sent = time.monotonic(), self._progress.sent
+        since, before = self._looked
+        self._looked = now, sent
+        rate = (sent - before) / max(now - since, 1e-9)
+        return connections_for(rate, self._round_trip) > links
 
     def _drive(self, job: DiskJob) -> None:
         """Drive one connection, made anew as often as it takes, until the work list is empty."""
@@ -204,6 +237,7 @@ class DiskSync:
         channel = self._dialer.dial()
         try:
             self._check(self._dialer.open_disk(channel, self._sync, self._pair.source))
+            self._round_trip = channel.round_trip()
             yield channel
             channel.leave(Goodbye())
         except FerryError as error:

@@ -9,10 +9,12 @@ asked for less would wait for ever, and so no clock is needed to see it.
 from __future__ import annotations
 
 import pytest
+from ansible_collections.ferry.hvm.plugins.module_utils.replication import sync, worklist
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.answers import Answers
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.limits import CHUNK
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.memory_disk import MemoryDisk
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.messages import Request
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.sync import connections_for
 
 from tests.unit.plugins.module_utils.replication.rig import Rig
 
@@ -58,3 +60,37 @@ def test_a_target_asks_for_enough_to_fill_a_long_link(
     rig.sync(rig.source(MemoryDisk(source)), disk, connections=1)
 
     assert disk.content == source
+
+
+@pytest.mark.parametrize(
+    ("rate", "round_trip", "wanted"),
+    [
+        (0.0, 0.0, 2),
+        (10e9 / 8, 0.0002, 2),
+        (80e6, 0.1, 2),
+        (84e6, 0.1, 3),
+        (400e6, 0.08, 8),
+    ],
+)
+def test_connections_follow_what_is_on_its_way(rate: float, round_trip: float, wanted: int) -> None:
+    assert connections_for(rate, round_trip) == wanted
+
+
+@pytest.mark.parametrize(("asked_for", "opened"), [(0, 8), (1, 1), (3, 3)])
+def test_a_long_link_gets_more_connections_unless_their_number_was_given(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, asked_for: int, opened: int
+) -> None:
+    """No answer is given until all the connections are there that may come; one each is for size and root."""
+    monkeypatch.setattr(sync, "LOOK", 0.01)
+    monkeypatch.setattr(worklist, "SPAN", CHUNK)
+    monkeypatch.setattr(sync, "connections_for", lambda _rate, _round_trip: 99)
+    source, target = rig.source(MemoryDisk(marked(1))), MemoryDisk(bytes(SIZE))
+    has_work = Answers.has_work.fget  # type: ignore[attr-defined]
+    monkeypatch.setattr(
+        Answers,
+        "has_work",
+        property(lambda self: source.connection_count > opened and has_work(self)),
+    )
+    rig.sync(source, target, connections=asked_for)
+    assert target.content == marked(1)
+    assert source.connection_count == 1 + opened + 1

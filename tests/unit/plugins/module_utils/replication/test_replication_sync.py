@@ -205,9 +205,9 @@ def test_a_disk_that_fails_ends_the_others_and_is_the_one_that_is_told(rig: Rig)
         rig.sync(rig.source(*map(MemoryDisk, contents)), *targets, disks_at_once=2)
 
 
-@pytest.mark.parametrize(("connections", "at_once"), [(0, 1), (1, 0), (9, 1), (3, 3)])
+@pytest.mark.parametrize(("connections", "at_once"), [(-1, 1), (1, 0), (9, 1), (3, 3)])
 def test_too_many_connections_are_refused(rig: Rig, connections: int, at_once: int) -> None:
-    with pytest.raises(InputError, match="1 to 8 connections"):
+    with pytest.raises(InputError, match="at most 8 connections"):
         rig.plan(1, 1, 1, connections=connections, disks_at_once=at_once)
 
 
