@@ -7,7 +7,7 @@ from __future__ import annotations
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Iterator, NamedTuple
+from typing import Any, Iterator, NamedTuple
 
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.errors import TransientError
@@ -214,3 +214,16 @@ def test_a_payload_of_another_length_than_its_frame_tells_is_not_sent(ends: Ends
     ends.source.receive(DEADLINE)
     with pytest.raises(LocalProtocolError, match="payload"):
         ends.source.send(m.Data(0, CHUNK, CHUNK, m.Codec.STORED, D[:16]), b"short")
+
+
+def test_the_round_trip_is_the_kernels_own(ends: Ends) -> None:
+    assert 0 < ends.target.round_trip() < DEADLINE
+
+
+def test_what_is_no_tcp_has_no_round_trip() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        secured: Any = ours
+        channel = Channel(secured, Connection(Role.TARGET), RUN, threading.Event())
+        assert channel.round_trip() == 0
+        channel.close()
