@@ -32,7 +32,7 @@ from tests.bench.host import describe, show_load  # noqa: E402
 from tests.bench.images import pool_size  # noqa: E402
 from tests.bench.limits import judge  # noqa: E402
 from tests.bench.naming import is_orphan, own_name  # noqa: E402
-from tests.bench.ours import both  # noqa: E402
+from tests.bench.ours import both, with_index  # noqa: E402
 from tests.bench.packages import make_pool  # noqa: E402
 from tests.bench.papers import make_papers  # noqa: E402
 from tests.bench.peers import Nbdcopy, QemuImg, Rsync, ZstdOverSsh, sshd_folder  # noqa: E402
@@ -106,7 +106,7 @@ def _copies(wanted: argparse.Namespace) -> Iterator[Copy]:
     """Yield the copies of one round."""
     ours = both()
     full: list[Way] = [*ours, Nbdcopy(), QemuImg(), ZstdOverSsh(1), ZstdOverSsh(0), Rsync(None)]
-    delta: list[Way] = [*ours, *(Rsync(block) for block in RSYNC_BLOCKS)]
+    delta: list[Way] = [*ours, with_index(), *(Rsync(block) for block in RSYNC_BLOCKS)]
     for link in wanted.links:
         for image in wanted.images:
             for way in delta if image == "delta" else full:

@@ -10,17 +10,26 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Sequence
 
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.digests import Algorithm, Hasher
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.geometry import (
+    chunk_count,
+    split,
+)
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.index import Head, IndexWriter
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.limits import CHUNK, GRANULE
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.package import build_sender
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.plan import DiskPair, SyncPlan
 from ansible_collections.ferry.hvm.plugins.plugin_utils.identity import Identity, make_identity
 
 from tests.bench.errors import BenchError
+from tests.bench.images import delta_writes
 from tests.bench.ways import Job
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -31,6 +40,7 @@ ACCELERATED = CHECKOUT / ".build" / "bench" / "accelerated" / "bin" / "python"
 ACCELERATORS = ("blake3", "zstandard")
 
 RUN = "bench"
+IDENTITY = {"disk": "bench"}
 MIGRATION = "bench"
 
 
@@ -41,12 +51,16 @@ class Ours:
     name: str
     python: tuple[str, ...]
     family: str = "ours"
+    has_index: bool = False  # Of the older state, and is told what changed; for deltas only.
 
     def serve(self, job: Job) -> None:
         """See Way."""
         sender, receiver = make_identity(RUN), make_identity(RUN)
         (job.folder / "sender.pyz").write_bytes(build_sender())
-        self._call(job, "start", _order(job, sender, receiver))
+        order = _order(job, sender, receiver)
+        if self.has_index:
+            order["disks"][0]["index"] = _index_order(job)
+        self._call(job, "start", order)
         run = job.folder / "receiver"
         run.mkdir()
         (run / "key.pem").write_text(receiver.key)
@@ -61,12 +75,14 @@ class Ours:
         return ["env", path, *self.python, receive, str(job.folder / "plan.json")]
 
     def finish(self, job: Job) -> str:
-        """See Way. The remark is the digest that both ends agreed on."""
+        """See Way. The remark is the digest that both ends agreed on, and what an index saved."""
         self._call(
             job, "stop", {"directory": str(job.folder / "runs" / RUN), "migration": MIGRATION}
         )
         result = json.loads((job.folder / "receiver" / "result.json").read_text())
-        return str(result["disks"][0]["claim"]["algorithm"])
+        claim = result["disks"][0]["claim"]
+        remark = str(claim["algorithm"])
+        return f"{remark}, {_show_reads(job, claim['source_read'])}" if self.has_index else remark
 
     def _call(self, job: Job, command: str, document: dict[str, Any]) -> None:
         sender = [*self.python, str(job.folder / "sender.pyz"), command]
@@ -86,6 +102,53 @@ def both() -> list[Ours]:
                 "Run tests/bench/setup.sh.",
             )
     return ways
+
+
+def with_index() -> Ours:
+    """Return the engine as a source worker runs it, for deltas."""
+    return Ours("ours, index", (str(ACCELERATED),), has_index=True)
+
+
+def _index_order(job: Job) -> dict[str, Any]:
+    """Return the order for a copy of the older state's index, which is made once."""
+    older = job.image.with_name(f"dense-{job.size}.raw")
+    kept = older.with_suffix(".index")
+    if not kept.exists():
+        _write_index(older, kept)
+    shutil.copyfile(kept, job.folder / kept.name)
+    return {
+        "path": str(job.folder / kept.name),
+        "identity": IDENTITY,
+        "generation": 2,
+        "change_id": "2",
+        "since": "1",
+        "extents": [list(span) for span in delta_writes(job.size)],
+    }
+
+
+def _write_index(disk: Path, path: Path) -> None:
+    hasher = Hasher(Algorithm.BLAKE3)
+    size = disk.stat().st_size
+    writer = IndexWriter(str(path), size)
+    with disk.open("rb") as stream:
+        for chunk in range(chunk_count(size)):
+            writer.note(chunk, hasher.granules(memoryview(stream.read(CHUNK))))
+    root = writer.root(hasher).hex()
+    writer.finish(Head(IDENTITY, size, "blake3", "1", 1, root), hasher)
+    writer.close()
+
+
+def _show_reads(job: Job, read: dict[str, int]) -> str:
+    """Return what the source read, as a share of the granules that changed and the sample."""
+    touched = {
+        granule.start // GRANULE
+        for write in delta_writes(job.size)
+        for granule in split(write, GRANULE)
+    }
+    least = len(touched) * GRANULE + read["sampled"]
+    return (
+        f"source read {(read['read'] + read['sampled']) / least:.2f} of what changed and the sample"
+    )
 
 
 def _find_accelerators(python: tuple[str, ...]) -> set[str]:
