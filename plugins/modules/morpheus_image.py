@@ -148,10 +148,8 @@ image:
           length: 134217728
 """
 
-from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus import (
-    CONNECTION,
-    work_image,
-)
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.appliance import CONNECTION
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus_image import work_image
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.run import ArgumentSpec, run_module
 
 SPEC = ArgumentSpec(

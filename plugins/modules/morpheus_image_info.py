@@ -92,8 +92,8 @@ images:
           length: 134217728
 """
 
-from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus import (
-    CONNECTION,
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.appliance import CONNECTION
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus_image_info import (
     work_image_info,
 )
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.run import ArgumentSpec, run_module

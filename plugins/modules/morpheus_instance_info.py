@@ -104,8 +104,8 @@ instances:
       sample: [ferry]
 """
 
-from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus import (
-    CONNECTION,
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.appliance import CONNECTION
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus_instance_info import (
     work_instance_info,
 )
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.run import ArgumentSpec, run_module

@@ -133,10 +133,8 @@ volume:
       sample: 1004
 """
 
-from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus import (
-    CONNECTION,
-    work_volume,
-)
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.appliance import CONNECTION
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus_volume import work_volume
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.run import ArgumentSpec, run_module
 
 SPEC = ArgumentSpec(

@@ -87,8 +87,8 @@ volumes:
       sample: 1004
 """
 
-from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus import (
-    CONNECTION,
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.appliance import CONNECTION
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus_volume_info import (
     work_volume_info,
 )
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.run import ArgumentSpec, run_module

@@ -17,7 +17,19 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.ferry.hvm.plugins.module_utils.entry import morpheus
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.appliance import CONNECTION
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus_image import work_image
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus_image_info import (
+    work_image_info,
+)
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus_instance import work_instance
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus_instance_info import (
+    work_instance_info,
+)
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus_volume import work_volume
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus_volume_info import (
+    work_volume_info,
+)
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.run import Outcome
 from ansible_collections.ferry.hvm.plugins.modules import (
     morpheus_image,
@@ -160,7 +172,7 @@ class Modules:
     def call(self, module: str, *, check_mode: bool = False, **arguments: Any) -> Outcome:
         """Return the module's outcome; raises what the module would fail with."""
         spec, work = WORK[module]
-        options = spec.with_options(morpheus.CONNECTION).options
+        options = spec.with_options(CONNECTION).options
         given = {**self._connection(), **self.defaults, **arguments}
         checked = ArgumentSpecValidator(dict(options)).validate(given)
         assert not checked.error_messages, checked.error_messages
@@ -176,12 +188,12 @@ class Modules:
 
 
 WORK = {
-    "image": (morpheus_image.SPEC, morpheus.work_image),
-    "image_info": (morpheus_image_info.SPEC, morpheus.work_image_info),
-    "instance": (morpheus_instance.SPEC, morpheus.work_instance),
-    "instance_info": (morpheus_instance_info.SPEC, morpheus.work_instance_info),
-    "volume": (morpheus_volume.SPEC, morpheus.work_volume),
-    "volume_info": (morpheus_volume_info.SPEC, morpheus.work_volume_info),
+    "image": (morpheus_image.SPEC, work_image),
+    "image_info": (morpheus_image_info.SPEC, work_image_info),
+    "instance": (morpheus_instance.SPEC, work_instance),
+    "instance_info": (morpheus_instance_info.SPEC, work_instance_info),
+    "volume": (morpheus_volume.SPEC, work_volume),
+    "volume_info": (morpheus_volume_info.SPEC, work_volume_info),
 }
 
 

@@ -54,7 +54,7 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> list[Request]:
     (folder / "appliance").mkdir()
     with pytest.MonkeyPatch.context() as patch, fresh_api(folder / "appliance") as api:
         # The entry layer opens its own transport; the recorder is the same one with a memory.
-        entry = "ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus.HttpsTransport"
+        entry = "ansible_collections.ferry.hvm.plugins.module_utils.entry.appliance.HttpsTransport"
         patch.setattr(entry, Recorder)
         modules = Modules(api.appliance)
         for step in steps(image):
