@@ -230,12 +230,14 @@ class Channel:
         """Wait for something to receive or for `wake`; return whether it was `wake`."""
         self._is_waiting = True
         try:
-            if not self._was_woken and self._woken in self._await(
+            has_byte = not self._was_woken and self._woken in self._await(
                 self._socket_or_wake, select.POLLIN, wait
-            ):
+            )
+            if has_byte:
                 os.read(self._woken, 4096)
-            was_woken, self._was_woken = self._was_woken, False
-            return was_woken
+            is_woken = has_byte or self._was_woken
+            self._was_woken = False  # Said between these two lines it is lost, but not its byte.
+            return is_woken
         finally:
             self._is_waiting = False
 
