@@ -160,10 +160,10 @@ class DiskSync:
     def _is_going_on(self, links: Sequence[Future[None]]) -> bool:
         """Wait for a while; return whether links are at work and none has failed. The others are stopped."""
         ended, running = wait(links, LOOK, return_when=FIRST_EXCEPTION)
-        if not any(link.exception() for link in ended):
-            return bool(running)
-        self._stop.set()
-        return False
+        has_failed = any(link.exception() for link in ended)
+        if has_failed and running:
+            self._stop.set()
+        return bool(running) and not has_failed
 
     def _wants_more(self, links: int) -> bool:
         """Tell whether the bytes on their way, at the rate since the last look, fill the windows of so many."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.replication import sync, worklist
+from ansible_collections.ferry.hvm.plugins.module_utils.replication import target as target_room
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.answers import Answers
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.limits import CHUNK
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.memory_disk import MemoryDisk
@@ -82,6 +83,7 @@ def test_a_long_link_gets_more_connections_unless_their_number_was_given(
 ) -> None:
     """No answer is given until all the connections are there that may come; one each is for size and root."""
     monkeypatch.setattr(sync, "LOOK", 0.01)
+    monkeypatch.setattr(target_room, "MOST_OPEN", 4)  # Else two of them would take all there is.
     monkeypatch.setattr(worklist, "SPAN", CHUNK)
     monkeypatch.setattr(sync, "connections_for", lambda _rate, _round_trip: 99)
     source, target = rig.source(MemoryDisk(marked(1))), MemoryDisk(bytes(SIZE))
