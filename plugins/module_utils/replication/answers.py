@@ -151,7 +151,7 @@ class Answers:
 
     def _compare_chunk(self, chunk: int, piece: _Piece, read: ChunkRead) -> None:
         digest = self._hasher.chunk(read.granules)
-        is_same = digest == piece.digests[0]
+        is_same = bool(read.granules) and digest == piece.digests[0]
         if is_same or read.granules == self._hasher.zeros(read.span.length):
             self._account.note(chunk, digest, read.granules)
             self._say(Same if is_same else Zero, read.span)

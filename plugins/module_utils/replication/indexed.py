@@ -19,6 +19,7 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Seq
 from ..errors import InputError, RestartSyncError
 from .digests import Hasher
 from .disks import Disk, aligned_buffer
+from .errors import DiskError
 from .geometry import Span, ceil_div, chunk_count, granule_count, split
 from .index import DoubtError, Head, Index, IndexWriter, drop_index, open_index
 from .limits import CHUNK, GRANULE
@@ -126,9 +127,13 @@ class IndexedReads:
         self._lock = threading.Lock()
         self._changed = ChangedGranules(disk.size, order.extents)
         self._index = self._open(disk.size)
-        self._writer: Optional[IndexWriter] = IndexWriter(order.path, disk.size)
-        if self._index and not order.is_full:
-            self._sample(self._index, disk)
+        self._writer = self._begin_next(disk.size)
+        try:
+            if self._index and not order.is_full:
+                self._sample(self._index, disk)
+        except DiskError:
+            self.close()
+            raise
 
     def read(
         self,
@@ -153,14 +158,21 @@ class IndexedReads:
         return self._read_some(index, mask, disk, span, buffer, theirs)
 
     def note(self, chunk: int, granules: Tuple[bytes, ...]) -> None:
-        """Keep for the next index what was answered for a chunk."""
-        if self._writer is not None:
-            self._writer.note(chunk, granules)
+        """Keep for the next index what was answered for a chunk; where it cannot be kept there will be none."""
+        writer = self._writer
+        if writer is None:
+            return
+        try:
+            writer.note(chunk, granules)
+        except OSError as error:
+            log.warning("There will be no index %s: %s", self._order.path, error)
+            taken = self._take_writer()
+            if taken is not None:
+                taken.close()
 
     def finish(self, root: bytes) -> None:
         """Make the next index, when both ends agree on `root`. A second call changes nothing."""
-        with self._lock:
-            writer, self._writer = self._writer, None
+        writer = self._take_writer()
         if writer is None:
             return
         try:
@@ -172,11 +184,21 @@ class IndexedReads:
 
     def close(self) -> None:
         """Let go of the files; what was not finished is gone."""
-        with self._lock:
-            writer, self._writer = self._writer, None
-        for each in (writer, self._index):
+        for each in (self._take_writer(), self._index):
             if each is not None:
                 each.close()
+
+    def _take_writer(self) -> Optional[IndexWriter]:
+        with self._lock:
+            writer, self._writer = self._writer, None
+        return writer
+
+    def _begin_next(self, size: int) -> Optional[IndexWriter]:
+        try:
+            return IndexWriter(self._order.path, size)
+        except OSError as error:
+            log.warning("There will be no index %s: %s", self._order.path, error)
+            return None
 
     def _open(self, size: int) -> Optional[Index]:
         if not self._order.since:

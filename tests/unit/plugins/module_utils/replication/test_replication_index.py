@@ -239,6 +239,24 @@ def test_a_sync_that_does_not_end_leaves_the_last_index(migration: Migration) ->
     assert list(migration.path.parent.glob("*.new")) == []
 
 
+def test_a_sync_goes_on_where_no_index_can_be_kept(
+    migration: Migration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk of the source worker is full, and later its folder is gone: the old index serves, no new one comes."""
+
+    def full(_writer: IndexWriter, _chunk: int, _granules: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(IndexWriter, "note", full)
+    migration.sync(change_id="52/2", since="52/1", extents=migration.change(*CHANGES))
+    assert migration.is_right
+    assert json_head(migration.path)["change_id"] == "52/1"
+    assert list(migration.path.parent.glob("*.new")) == []
+    migration.path = migration.path.parent / "gone" / "sda.index"
+    migration.sync(change_id="52/3", since="52/2", extents=migration.change((0, b"again")))
+    assert migration.is_right
+
+
 def test_what_does_not_make_the_agreed_root_becomes_no_index(tmp_path: Path) -> None:
     path = tmp_path / "index"
     writer = IndexWriter(str(path), SIZE)
