@@ -14,7 +14,6 @@ Python 3.6.
 
 import time
 from collections import deque
-from functools import partial
 from typing import Any, Deque, Iterator, NamedTuple, Optional, Sequence, Tuple, Type
 
 from .channel import Channel
@@ -82,7 +81,7 @@ class Answers:
         self._hasher = account.ledger.hasher
         self._compressor = Compressor(codecs)
         self._disk = disk
-        self._ahead = ReadAhead(partial(account.read, disk), channel.wake)
+        self._ahead = ReadAhead(account.reader(disk), channel.wake)
         self._requests: "Deque[Request]" = deque()
         self._pieces: Iterator[_Piece] = iter(())
         self._begun: "Deque[_Piece]" = deque()
@@ -123,7 +122,8 @@ class Answers:
             if piece is None:
                 return
             if not isinstance(piece.request, Recall):
-                self._ahead.ask(piece.span, piece.request, piece.digests)
+                is_by_chunk = isinstance(piece.request, Compare)
+                self._ahead.ask(piece.span, None if is_by_chunk else piece.digests)
             self._begun.append(piece)
 
     def _next_piece(self) -> Optional[_Piece]:

@@ -191,13 +191,10 @@ class Channel:
             count = cast(int, self._socket.read(len(view), view))  # Into a buffer: so many.
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return 0
-        except socket.timeout as error:
-            if error.errno is None:
-                return 0
-            raise self._lost(
-                error
-            ) from error  # The kernel's own: nothing of ours was acknowledged.
         except OSError as error:
+            # A time-out with a number is the kernel's own: nothing of ours was acknowledged.
+            if isinstance(error, socket.timeout) and error.errno is None:
+                return 0
             raise self._lost(error) from error
         if count == 0:
             raise ConnectionLostError("The peer closed the connection without a word.")

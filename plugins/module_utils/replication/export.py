@@ -5,16 +5,16 @@
 import logging
 import os
 import threading
-from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from functools import partial
+from typing import Callable, Dict, List, Mapping, Optional, Tuple
 
 from ..errors import InputError
 from .digests import Hasher, Offer
 from .disks import Disk
-from .geometry import Span
 from .governor import Governor
 from .indexed import IndexedReads, IndexOrder
 from .ledger import Ledger
-from .messages import Request, Root, View
+from .messages import Root, View
 from .readahead import ChunkRead, read_chunk
 
 log = logging.getLogger(__name__)
@@ -41,18 +41,11 @@ class Account:
         self.bytes_read = self.bytes_indexed = 0
         self._lock = threading.Lock()
 
-    def read(
-        self,
-        disk: Disk,
-        span: Span,
-        buffer: memoryview,
-        request: Request,
-        theirs: Sequence[bytes],
-    ) -> ChunkRead:
-        """Return a chunk for the answer to `request`, which came with the digests `theirs`. Raises DiskError."""
-        if self.indexed is None:
-            return read_chunk(disk, self.ledger.hasher, span, buffer)
-        return self.indexed.read(disk, span, buffer, request, theirs)
+    def reader(self, disk: Disk) -> Callable[..., ChunkRead]:
+        """Return what reads a chunk of `disk` into a buffer; see IndexedReads.read for what it is told."""
+        if self.indexed is not None:
+            return partial(self.indexed.read, disk)
+        return lambda span, buffer, _theirs: read_chunk(disk, self.ledger.hasher, span, buffer)
 
     def count(self, read: ChunkRead) -> None:
         """Count where a chunk came from."""
@@ -104,8 +97,7 @@ class Export:
         self._disks = disks
         self._settle = settle
         self._indexes = indexes or {}
-        self._syncs: Dict[str, bytes] = {}
-        self._accounts: Dict[str, Account] = {}
+        self._accounts: Dict[str, Tuple[bytes, Account]] = {}  # With the id of the sync.
         self._lock = threading.Lock()
 
     def open_disk(self, name: str) -> Disk:
@@ -123,14 +115,15 @@ class Export:
         written before it began. Then an index proves itself. Raises InputError for an order that cannot be.
         """
         with self._lock:
-            if self._syncs.get(name) != sync:
+            known, account = self._accounts.get(name, (b"", None))
+            if account is None or known != sync:
                 self._settle()
                 self._drop(name)
                 order = self._indexes.get(name)
                 indexed = IndexedReads(order, disk, hasher) if order else None
-                self._accounts[name] = Account(Ledger(disk.size, hasher), indexed)
-                self._syncs[name] = sync
-            return self._accounts[name]
+                account = Account(Ledger(disk.size, hasher), indexed)
+                self._accounts[name] = sync, account
+            return account
 
     def close(self) -> None:
         """Let go of the indexes; no sync goes on after this."""
@@ -139,7 +132,6 @@ class Export:
                 self._drop(name)
 
     def _drop(self, name: str) -> None:
-        self._syncs.pop(name, None)
-        account = self._accounts.pop(name, None)
-        if account is not None:
+        if name in self._accounts:
+            _sync, account = self._accounts.pop(name)
             account.close()

@@ -7,7 +7,7 @@ chunks    |------- 0 -------|------- 1 -------|------- 2 -----|       the last o
 granules  |--|--|--|--|--|--|--|--|--|--|--|--|--|--|--|--|--|-|      and so may its last granule
 """
 
-from typing import Iterator, NamedTuple
+from typing import Iterable, Iterator, NamedTuple
 
 from .limits import CHUNK, GRANULE
 
@@ -57,6 +57,20 @@ def split(span: Span, unit: int) -> Iterator[Span]:
         end = min(span.end, (start // unit + 1) * unit)
         yield Span(start, end - start)
         start = end
+
+
+def merge(spans: Iterable[Span], most: int) -> Iterator[Span]:
+    """Yield rising `spans` with those that touch put together, each as long as `most` at the most."""
+    run = Span(0, 0)
+    for span in spans:
+        if span.start == run.end and run.length + span.length <= most:
+            run = Span(run.start, run.length + span.length)
+            continue
+        if run.length:
+            yield run
+        run = span
+    if run.length:
+        yield run
 
 
 def is_aligned(span: Span, unit: int, size: int) -> bool:

@@ -14,16 +14,15 @@ the index is gone. The sync fills the next index; whether it comes into being is
 import logging
 import random
 import threading
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ..errors import InputError, RestartSyncError
 from .digests import Hasher
 from .disks import Disk, aligned_buffer
 from .errors import DiskError
-from .geometry import Span, ceil_div, chunk_count, granule_count, split
+from .geometry import Span, ceil_div, chunk_count, granule_count, merge, split
 from .index import DoubtError, Head, Index, IndexWriter, drop_index, open_index
 from .limits import CHUNK, GRANULE
-from .messages import Compare, Request
 from .readahead import ChunkRead, read_chunk
 
 log = logging.getLogger(__name__)
@@ -140,19 +139,18 @@ class IndexedReads:
         disk: Disk,
         span: Span,
         buffer: memoryview,
-        request: Request,
-        theirs: Sequence[bytes],
+        theirs: Optional[Sequence[bytes]],
     ) -> ChunkRead:
         """Return the digests of a chunk, and of its bytes those that may have to be sent.
 
-        No digests stand for a chunk that differs as far as is known. Raises DiskError, and RestartSyncError when
+        `theirs` are the target's of its granules, None where it told the chunk's only. No digests stand for a chunk that differs as far as is known. Raises DiskError, and RestartSyncError when
         what is read is not what is remembered.
         """
         index = self._index
         if index is None or self._order.is_full:
             return self._read_all(index, disk, span, buffer)
         mask = self._changed.of_chunk(span.start // CHUNK)
-        if isinstance(request, Compare):
+        if theirs is None:
             known = () if mask else index.granules(span)
             return ChunkRead(span, buffer[:0], known, buffer, 0, 0 if mask else span.length)
         return self._read_some(index, mask, disk, span, buffer, theirs)
@@ -225,13 +223,10 @@ class IndexedReads:
             if self._hasher.granules(data) != index.granules(span):
                 self.bytes_missed += span.length
         if self.bytes_missed:
-            self._disbelieve("{} bytes of its sample changed".format(self.bytes_missed))
-
-    def _disbelieve(self, why: str) -> None:
-        log.warning("The index %s is wrong and dropped: %s", self._order.path, why)
-        drop_index(self._order.path)
-        index, self._index = self._index, None
-        if index is not None:
+            path = self._order.path
+            log.warning("The index %s is wrong and dropped: its sample changed", path)
+            drop_index(path)
+            self._index = None
             index.close()
 
     def _read_all(
@@ -263,11 +258,13 @@ class IndexedReads:
         granules = list(index.granules(span))
         zeros = self._hasher.zeros(span.length)
         wanted = [
-            bool(mask >> number & 1) or known not in (zero, *theirs[number : number + 1])
-            for number, (known, zero) in enumerate(zip(granules, zeros))
+            part
+            for number, part in enumerate(split(span, GRANULE))
+            if mask >> number & 1
+            or granules[number] not in (zeros[number], *theirs[number : number + 1])
         ]
         read = 0
-        for part in _runs(span, wanted):
+        for part in merge(wanted, CHUNK):
             at, first = part.start - span.start, (part.start - span.start) // GRANULE
             data = disk.read(part.start, part.length, buffer[at:])
             for number, digest in enumerate(self._hasher.granules(data), first):
@@ -287,16 +284,3 @@ class IndexedReads:
             ),
             hint="Sync again: all of the disk will be read.",
         )
-
-
-def _runs(span: Span, wanted: Sequence[bool]) -> Iterator[Span]:
-    """Yield the wanted granules of a chunk as spans, as few as there can be."""
-    run: List[Span] = []
-    for piece, is_wanted in zip(split(span, GRANULE), wanted):
-        if is_wanted:
-            run.append(piece)
-        elif run:
-            yield Span(run[0].start, run[-1].end - run[0].start)
-            run = []
-    if run:
-        yield Span(run[0].start, run[-1].end - run[0].start)

@@ -16,7 +16,7 @@ from typing import Iterator, Sequence
 from ..units import MIB
 from .digests import Hasher
 from .disks import aligned_buffer
-from .geometry import Span, split
+from .geometry import Span, merge, split
 from .limits import CHUNK, GRANULE
 from .target_disks import TargetDisk
 
@@ -80,20 +80,6 @@ class Settler:
 
     def _reread(self, written: dict[Span, bytes]) -> Iterator[tuple[Span, bytes]]:
         buffer = aligned_buffer()
-        for run in _merge(sorted(written)):
+        for run in merge(sorted(written), CHUNK):
             data = self._disk.read(run.start, run.length, buffer)
             yield from zip(split(run, GRANULE), self._hasher.granules(data))
-
-
-def _merge(granules: Sequence[Span]) -> Iterator[Span]:
-    """Yield rising granules as spans of at most a chunk, so that reads are few."""
-    run = Span(0, 0)
-    for granule in granules:
-        if granule.start == run.end and run.length + granule.length <= CHUNK:
-            run = Span(run.start, run.length + granule.length)
-            continue
-        if run.length:
-            yield run
-        run = granule
-    if run.length:
-        yield run

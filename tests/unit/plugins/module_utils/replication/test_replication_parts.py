@@ -28,6 +28,7 @@ from ansible_collections.ferry.hvm.plugins.module_utils.replication.geometry imp
     chunk_count,
     chunk_span,
     granule_count,
+    merge,
     split,
 )
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.ledger import Ledger
@@ -70,6 +71,16 @@ def test_chunks_cover_a_disk_once(size: int) -> None:
     assert sum(span.length for span in spans) == size
     assert spans == list(split(Span(0, size), CHUNK))
     assert granule_count(spans[-1].length) == len(list(split(spans[-1], GRANULE)))
+
+
+@given(st.sets(st.integers(0, 200)), st.integers(1, 20))
+def test_merged_spans_cover_the_same_bytes_and_are_few(numbers: set[int], most: int) -> None:
+    spans = [Span(number * GRANULE, GRANULE) for number in sorted(numbers)]
+    merged = list(merge(spans, most * GRANULE))
+    assert [piece for span in merged for piece in split(span, GRANULE)] == spans
+    for one, other in zip(merged, merged[1:]):
+        assert one.end < other.start or one.length == most * GRANULE
+    assert all(0 < span.length <= most * GRANULE for span in merged)
 
 
 ROOTS = {
