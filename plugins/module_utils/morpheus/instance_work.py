@@ -54,10 +54,9 @@ def _take(client: MorpheusClient, step: InstanceStep, waiter: Waiter) -> None:
 def _create(client: MorpheusClient, step: Create, waiter: Waiter) -> None:
     """The instance is provisioned, in the wanted power state, with disks and cards as asked for."""
     machine = _ask_to_create(client, step, waiter)
-    if step.creation.profile.is_powered_off:
-        machine = machines.wait_until_off(client, machine, waiter)
-    else:
-        machine = machines.wait_until_on(client, machine, waiter)
+    powered_off = step.creation.profile.is_powered_off
+    wait = machines.wait_until_off if powered_off else machines.wait_until_on
+    machine = wait(client, machine, waiter)
     for volume in machine.volumes:
         volumes.wait_until_ready(client, volume.id, waiter)
     _verify_created(machine, step.creation)

@@ -143,8 +143,9 @@ class IndexedReads:
     ) -> ChunkRead:
         """Return the digests of a chunk, and of its bytes those that may have to be sent.
 
-        `theirs` are the target's of its granules, None where it told the chunk's only. No digests stand for a chunk that differs as far as is known. Raises DiskError, and RestartSyncError when
-        what is read is not what is remembered.
+        `theirs` are the target's of its granules, None where it told the chunk's only. No digests
+        stand for a chunk that differs as far as is known. Raises DiskError, and RestartSyncError
+        when what is read is not what is remembered.
         """
         index = self._index
         if index is None or self._order.is_full:
