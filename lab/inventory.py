@@ -56,5 +56,7 @@ def _ferry(lab: LabSettings) -> dict[str, Any]:
         "ferry_migration_network": MIGRATION,
         "ferry_guest_network": ISOLATED,
         "ferry_guest_network_is_isolated": True,
+        # Both ends are emulated as a rule: the processor is the limit, and a second connection only costs some of it.
+        "ferry_connections": 1,
         "ferry_worker_ssh_private_key_file": str(lab.operator_key),
     }
