@@ -138,6 +138,11 @@ prediction:
       basis: the sizes of the disks
       label: exact
       name: compared
+run:
+  description: The run of this migration that may be alive at both ends; empty if there is none.
+  returned: success
+  type: str
+  sample: web01-20261127201500
 """
 
 from typing import Any, Mapping
@@ -184,6 +189,7 @@ def work(params: Mapping[str, Any], _check_mode: bool) -> Outcome:
         result={
             "findings": [finding.as_dict() for finding in findings],
             "prediction": [figure.as_dict() for figure in prediction],
+            "run": preflight.find_run(observed),
         },
         warnings=[
             f"{finding.subject}: {finding.text}"

@@ -163,6 +163,13 @@ def start(playground: Playground, tasks: list[dict[str, Any]]) -> subprocess.Pop
     )
 
 
+def running(playground: Playground) -> list[dict[str, Any]]:
+    """Return the receivers that the worker tells of."""
+    look = {"ferry.hvm.worker_replicate_info": {"migration_id": MIGRATION}, "register": "looked"}
+    found: list[dict[str, Any]] = playground.run([look]).results["looked"]["receivers"]
+    return found
+
+
 class Held:
     """A sync that cannot go on: its sender is stopped, its receiver was just started."""
 
@@ -208,8 +215,14 @@ def test_a_killed_controllers_sync_is_followed_by_the_next(
     receiver = held.receiver
     play.kill()
     play.communicate()
+    (found,) = running(held.playground)
+    assert found["run"] == "t-1"
+    assert found["certificate"] == (RUNS / "t-1" / "cert.pem").read_text().strip()
+    wanted = held.sync["ferry.hvm.worker_replicate"]["target_disks"]
+    assert found["target_disks"] == [{**wanted[0], "serial": "", "size": 0, "unit": None}]
     held.let_go()
     run = held.playground.run([held.sync])
+    assert running(held.playground) == []
     assert run.results["synced"]["replication"]["state"] == "done", run.output
     assert run.results["synced"]["replication"]["pid"] == receiver
     assert run.results["synced"]["changed"] is False

@@ -113,22 +113,44 @@ def test_a_dry_run_changes_nothing_anywhere(world: World) -> None:
     assert world.leftovers(*SOURCES) == []
 
 
+# At the least limit there is, this much takes three minutes: as long a sync outlives its controller for sure.
+SLOW_RUN = ("-e", "ferry_bandwidth_limit=65536")
+MAKE_BALLAST = "head -c 12M /dev/urandom > /var/tmp/ballast; sync"
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        pytest.param((), "it is followed", id="the same command follows the run"),
+        pytest.param(
+            ("-e", "ferry_source_view=moving"),
+            "does something else than this command",
+            id="another command begins anew",
+            marks=pytest.mark.soak,
+        ),
+    ],
+)
 @pytest.mark.usefixtures("clones")
-def test_a_killed_controller_is_followed_by_one_with_an_empty_home(world: World) -> None:
+def test_a_killed_controller_is_followed_by_one_with_an_empty_home(
+    world: World, other: tuple[str, ...], told: str
+) -> None:
+    world.power_off("web01")
     file_count = migration.change_source(world.lab, "web01", "before-the-kill")
+    on_source(world.lab, "web01", "sh", "-c", MAKE_BALLAST)
     console = migration.clone_console(world.lab, "web01")
     booted = migration.report_count(console)
-    kill_during_replication(world.command("delta_os", "web01"))
+    kill_during_replication(world.command("delta_os", "web01", *SLOW_RUN))
     assert world.leftovers("web01") != []
     helpers = world.leftovers()
-    # A run that preflight refuses has made nothing, and takes nothing from one that may be at work.
+    # A run that preflight refuses has made nothing, and takes nothing from one that is at work.
     refused = world.play("delta_os", "web01", "-e", '{"ferry_source_disks": ["sdz"]}')
     assert refused.returncode != 0
     assert world.leftovers() == helpers
     # A short path: SSH's sockets lie in it, and pytest's folders are too deep for them.
     with tempfile.TemporaryDirectory(prefix="home-", dir="/tmp") as home:
-        run = world.play("delta_os", "web01", environment={"HOME": home})
+        run = world.play("delta_os", "web01", *other, environment={"HOME": home})
     assert run.returncode == 0, run.output
+    assert told in " ".join(run.output.split()), run.output
     assert_clone_is_proven(world, "web01", booted, file_count)
     assert world.leftovers("web01") == []
 

@@ -85,7 +85,7 @@ def work_replicate(params: Params, check_mode: bool) -> Outcome:
 
 
 def _begin(params: Params, directory: str, check_mode: bool) -> Outcome:
-    others = _running_receivers(params["migration_id"])
+    others = running_receivers(params["migration_id"])
     if not check_mode:
         for other in others:
             stop(other["directory"])
@@ -123,8 +123,8 @@ def _match(params: Params, devices: Sequence[BlockDevice], *, is_planned: bool) 
     return map_disks(sources, [Wanted(**disk) for disk in params["target_disks"]], devices)
 
 
-def _running_receivers(migration_id: str) -> List[Record]:
-    """Return the records of the migration's receivers that are alive."""
+def running_receivers(migration_id: str) -> List[Record]:
+    """Return the records of the migration's receivers that are alive on this worker."""
     names = sorted(os.listdir(BASE)) if os.path.isdir(BASE) else []
     records = [_read_json(os.path.join(BASE, name, _RECORD)) for name in names]
     return [
@@ -150,6 +150,7 @@ def _describe(
             }
             for match in matches
         ],
+        "target_disks": params["target_disks"],
         "replaced": [other["run"] for other in others],
     }
 

@@ -117,7 +117,8 @@ def _data_port_is_free(observed: Observed) -> Iterator[Finding]:
             "own_sender_left",
             NOTE,
             observed.workload,
-            "A sender of this migration is left from an earlier run; it will be stopped.",
+            "A sender of this migration is there from an earlier run. That run is followed if it is alive "
+            "and does the same; otherwise it is stopped.",
         )
         return
     by_whom = (
@@ -317,6 +318,28 @@ def _sync_is_predicted(observed: Observed) -> Iterator[Finding]:
     """Disks that do not exist are another check's to tell."""
     with suppress(InputError):
         yield Finding("sync_predicted", NOTE, observed.workload, tell(predict_sync(observed)))
+
+
+def find_run(observed: Observed) -> str:
+    """Return the run of this migration that may be alive at both ends, "" if there is none.
+
+    The source has its sender, and the target runs a worker that was adopted.
+    """
+    instance = observed.instance
+    if instance is None or instance["status"] != "running":
+        return ""
+    roots = [volume["name"] for volume in instance["volumes"] if volume["root"]]
+    tags = instance["tags"]
+    if roots != [observed.worker] or not tags.get("ferry_worker_key"):
+        return ""
+    if tags.get("ferry") != observed.migration:
+        return ""
+    runs = [
+        str(export.get("run") or "")
+        for export in observed.source["exports"]
+        if export["migration_id"] == observed.migration
+    ]
+    return runs[0] if len(runs) == 1 else ""
 
 
 def predict_sync(observed: Observed) -> list[Figure]:

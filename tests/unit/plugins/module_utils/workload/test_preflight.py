@@ -170,6 +170,51 @@ def test_an_own_sender_left_by_a_killed_run_is_no_obstacle(ready: preflight.Obse
     assert codes(replace(ready, source=taken), preflight.ERROR) == []
 
 
+def alive(ready: preflight.Observed, **instance: Any) -> preflight.Observed:
+    """The source has a sender of run web01-7, and the target runs an adopted worker."""
+    assert ready.instance is not None
+    volumes = [{**volume, "root": False} for volume in ready.instance["volumes"]]
+    worker = {**volumes[0], "id": 99, "name": ready.worker, "root": True, "unit": 9}
+    changed = {
+        **ready.instance,
+        "status": "running",
+        "volumes": [worker, *volumes],
+        "tags": {"ferry": ready.migration, "ferry_worker_key": "ssh-ed25519 AAAA"},
+        **instance,
+    }
+    exports = [{"migration_id": "web01", "run": "web01-7"}, {"migration_id": "db01", "run": "d-1"}]
+    return replace(ready, instance=changed, source={**SOURCE, "exports": exports})
+
+
+def test_a_run_with_both_ends_is_found(ready: preflight.Observed) -> None:
+    assert preflight.find_run(alive(ready)) == "web01-7"
+
+
+@pytest.mark.parametrize(
+    "instance",
+    [
+        pytest.param({"status": "stopped"}, id="the worker is off"),
+        pytest.param({"tags": {"ferry": "web01"}}, id="the worker was not adopted"),
+        pytest.param({"tags": {"ferry": "db01", "ferry_worker_key": "k"}}, id="it is another's"),
+        pytest.param({"volumes": []}, id="something else was booted"),
+    ],
+)
+def test_a_run_without_its_worker_is_none(
+    ready: preflight.Observed, instance: dict[str, Any]
+) -> None:
+    assert preflight.find_run(alive(ready, **instance)) == ""
+
+
+def test_a_run_without_its_sender_is_none(ready: preflight.Observed) -> None:
+    for exports in ([], [{"migration_id": "db01", "run": "d-1"}], [{"migration_id": "web01"}]):
+        source = {**SOURCE, "exports": exports}
+        assert preflight.find_run(replace(alive(ready), source=source)) == ""
+
+
+def test_a_target_that_is_not_there_has_no_run(ready: preflight.Observed) -> None:
+    assert preflight.find_run(replace(alive(ready), instance=None)) == ""
+
+
 def test_a_warning_stops_until_its_code_is_accepted() -> None:
     findings = [preflight.Finding("odd", preflight.WARNING, "web01", "Odd.")]
     with pytest.raises(InputError, match=r"\[odd\]"):
