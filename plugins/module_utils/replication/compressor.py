@@ -42,6 +42,10 @@ ADVANTAGE = 1.1
 # A payload that shrinks by less is stored: the other end's work is not worth it.
 WORTH = 0.95
 
+# How much a measurement of the way that is taken counts beside those before it. On a machine that is busy with
+# other things 8 MiB take several times as long now and then: one such measurement must not turn the choice.
+NEWEST = 0.25
+
 # Pieces of a payload that tell whether it shrinks, and about how fast.
 SAMPLE = 4 * KIB
 SAMPLES = 3
@@ -124,10 +128,17 @@ class Compressor:
         )
         if new.length >= WINDOW:
             rate = _rate(new.length, new.seconds)
-            self._rates[self._is_packing] = rate / ADVANTAGE if self._is_packing else rate
+            self._learn(rate / ADVANTAGE if self._is_packing else rate)
             self._judge()
         elif self._is_trial and self._cost(new) * self._rates[not self._is_packing] > WINDOW:
             self._lose()
+
+    def _learn(self, rate: float) -> None:
+        """Take in a measurement; what is known of the way that was not taken is too old to count in a trial."""
+        old = self._rates[self._is_packing]
+        if old and not self._is_trial:
+            rate = 1 / (NEWEST / rate + (1 - NEWEST) / old)
+        self._rates[self._is_packing] = rate
 
     def _cost(self, trial: _Window) -> float:
         """Return the seconds that can be put down to the trial, not to what the other way left in the socket."""

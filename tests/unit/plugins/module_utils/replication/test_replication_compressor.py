@@ -101,6 +101,17 @@ def test_a_link_that_changes_is_followed(
     assert (world.share_packed(500) > 0.8) is (after < before)
 
 
+def test_one_slow_measurement_does_not_turn_the_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, link=2000 * MB, processor=300 * MB)
+    sender = Compressor(BOTH, world.clock, world.clock)
+    world.send(sender, TEXT, 200)
+    world.link = 150 * MB
+    world.send(sender, TEXT, compressor.WINDOW // CHUNK)
+    world.link = 2000 * MB
+    world.send(sender, TEXT, 100)
+    assert world.share_packed(100) == 0
+
+
 def test_a_peer_without_a_codec_gets_plain_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, link=1 * MB, processor=300 * MB)
     world.send(Compressor((Codec.STORED,), world.clock, world.clock), TEXT, 100)
