@@ -58,6 +58,11 @@ class Dialer:
             raise LocalProtocolError("No connection agreed on a digest yet.")
         return self.agreed.algorithm
 
+    @property
+    def is_ascending(self) -> bool:
+        """Whether the source is one forward stream, as far as is known by now."""
+        return self.agreed is not None and self.agreed.order is Order.ASCENDING
+
     def dial(self) -> Channel:
         """Return a channel that is past Hello. Raises ConnectionLostError, PeerRefusedError."""
         secured = secure(self._connect(), self._end)

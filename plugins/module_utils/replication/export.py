@@ -14,7 +14,7 @@ from .disks import Disk
 from .governor import Governor
 from .indexed import IndexedReads, IndexOrder
 from .ledger import Ledger
-from .messages import Root, View
+from .messages import Order, Root, View
 from .readahead import ChunkRead, read_chunk
 
 log = logging.getLogger(__name__)
@@ -84,15 +84,20 @@ class Export:
         offers: List[Offer],
         *,
         view: View = View.MOVING,
+        order: Order = Order.ANY,
         governor: Optional[Governor] = None,
         settle: Callable[[], None] = write_out_file_systems,
         check_view: Callable[[], None] = lambda: None,
         indexes: Optional[Mapping[str, IndexOrder]] = None,
     ) -> None:
-        """`check_view` raises InputError when the disks are not, or no more, what `view` says."""
+        """`check_view` raises InputError when the disks are not, or no more, what `view` says.
+
+        `order` is ASCENDING where a disk is a forward stream, that begins anew for each step back.
+        """
         self.check_view = check_view
         self.offers = offers
         self.view = view
+        self.order = order
         self.governor = governor or Governor(lambda: 0)
         self._disks = disks
         self._settle = settle

@@ -23,7 +23,6 @@ from .messages import (
     Goodbye,
     Hello,
     OpenDisk,
-    Order,
 )
 
 T = TypeVar("T")
@@ -92,7 +91,7 @@ class SourceSession:
         except ValueError:
             raise RemoteProtocolError("The two ends have no digest in common.") from None
         chosen = tuple(offer for offer in self._export.offers if offer.algorithm == best)
-        self._hello = Hello(VERSION, CHUNK, GRANULE, Order.ANY, chosen, codecs)
+        self._hello = Hello(VERSION, CHUNK, GRANULE, self._export.order, chosen, codecs)
         self._channel.send(self._hello)
 
     def _open(self, request: OpenDisk) -> None:

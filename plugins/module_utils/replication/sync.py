@@ -136,7 +136,8 @@ class DiskSync:
 
     def _ask_for_missing(self, ledger: Ledger, settler: Settler) -> None:
         """Ask over all connections. The first error ends them all and is raised here."""
-        most = min(self._plan.most_for_a_disk, ledger.missing_count)
+        most = 1 if self._dialer.is_ascending else self._plan.most_for_a_disk
+        most = min(most, ledger.missing_count)
         at_first = min(most, self._plan.connections or LEAST_CONNECTIONS)
         job = DiskJob(
             self._sync,

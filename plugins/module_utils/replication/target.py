@@ -7,7 +7,8 @@ One thread drives all of it:
     work list -> read ahead -> digests -> requests -> | source | -> answers -> write behind -> ledger
 
 A chunk that the target holds as zeros is fetched at once. Any other is compared by its digest, and by
-the digests of its granules only if that differs. A chunk is in the ledger when all its granules are
+the digests of its granules only if that differs; of a source that is one forward stream by those of its
+granules at once, for it cannot be asked twice. A chunk is in the ledger when all its granules are
 accounted for: found the same, zero already, or written. What is taken from the work list and is not in
 the ledger when the connection ends goes back to the list.
 """
@@ -33,6 +34,7 @@ from .messages import (
     Differ,
     Fetch,
     Goodbye,
+    Order,
     Request,
     Same,
     Zero,
@@ -98,6 +100,8 @@ class TargetSession:
         self._channel = channel
         self._job = job
         self._hasher = job.ledger.hasher
+        agreed = channel.connection.agreed
+        self._is_ascending = agreed is not None and agreed.order is Order.ASCENDING
         read = partial(read_chunk, job.disk, self._hasher)
         self._ahead = ReadAhead(read, channel.wake, depth=job.depth)
         self._writes = WriteBehind(
@@ -179,6 +183,8 @@ class TargetSession:
         length = batch[-1].span.end - start
         if batch[0].is_zero:
             self._requests.append(Fetch(start, length))
+        elif self._is_ascending:
+            self._requests.append(_about_granules(batch))
         else:
             digests = tuple(self._hasher.chunk(chunk.granules) for chunk in batch)
             self._requests.append(Compare(start, length, digests))
@@ -238,11 +244,7 @@ class TargetSession:
     def _ask_granules(self, span: Span) -> None:
         chunks = [self._open[part.start // CHUNK] for part in split(span, CHUNK)]
         for first in range(0, len(chunks), BATCH):
-            batch = chunks[first : first + BATCH]
-            start = batch[0].span.start
-            digests = tuple(digest for chunk in batch for digest in chunk.granules)
-            length = batch[-1].span.end - start
-            self._granule_requests.append(CompareGranules(start, length, digests))
+            self._granule_requests.append(_about_granules(chunks[first : first + BATCH]))
 
     def _settle(self, chunk: _OpenChunk, part: Span, digests: Sequence[bytes]) -> None:
         """Account for a part of a chunk; the last part puts the chunk into the ledger."""
@@ -272,3 +274,10 @@ class TargetSession:
         self._writes.close()
         self._job.work.give_back(sorted(self._taken))
         self._count_traffic()
+
+
+def _about_granules(chunks: Sequence[_OpenChunk]) -> CompareGranules:
+    """Return the question which granules of these chunks, which touch, are what the source has."""
+    start = chunks[0].span.start
+    digests = tuple(digest for chunk in chunks for digest in chunk.granules)
+    return CompareGranules(start, chunks[-1].span.end - start, digests)

@@ -28,7 +28,7 @@ from ansible_collections.ferry.hvm.plugins.module_utils.replication.limits impor
     server_name,
 )
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.memory_disk import MemoryDisk
-from ansible_collections.ferry.hvm.plugins.module_utils.replication.messages import View
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.messages import Order, View
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.plan import SyncPlan, SyncReport
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.source import SourceSession
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.state import Role
@@ -92,12 +92,14 @@ class Source:
         peer: str,
         run: str = RUN,
         view: View = View.MOVING,
+        order: Order = Order.ANY,
         channel_type: Callable[..., Channel] = Channel,
         indexes: dict[str, IndexOrder] | None = None,
     ) -> None:
         self._disks = disks
         self._indexes = indexes
         self._view = view
+        self._order = order
         self._end = source_end(run, Identity(own.certificate, own.key, peer))
         self.channel_type = channel_type
         self._threads: list[threading.Thread] = []
@@ -112,6 +114,7 @@ class Source:
             openers,
             calibrate(),
             view=self._view,
+            order=self._order,
             settle=lambda: None,
             indexes=self._indexes,
         )
