@@ -6,12 +6,13 @@ import logging
 import os
 import threading
 from functools import partial
-from typing import Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import InputError
 from .digests import Hasher, Offer
 from .disks import Disk
 from .governor import Governor
+from .index import algorithm_of
 from .indexed import IndexedReads, IndexOrder
 from .ledger import Ledger
 from .messages import Order, Root, View
@@ -104,6 +105,18 @@ class Export:
         self._indexes = indexes or {}
         self._accounts: Dict[str, Tuple[bytes, Account]] = {}  # With the id of the sync.
         self._lock = threading.Lock()
+
+    def offers_to(self, theirs: Sequence[Offer]) -> List[Offer]:
+        """Return of what a target's digest may be chosen: those of the indexes, where the target has one.
+
+        An index of another digest would be dropped; which of two fast ones wins a calibration is chance.
+        """
+        theirs_names = {offer.algorithm.name.lower() for offer in theirs}
+        known = {algorithm_of(order.path) for order in self._indexes.values() if order.since}
+        kept = [
+            offer for offer in self.offers if offer.algorithm.name.lower() in known & theirs_names
+        ]
+        return kept or self.offers
 
     def open_disk(self, name: str) -> Disk:
         """Return the run's disk of this name, opened for the caller. Raises InputError, DiskError."""

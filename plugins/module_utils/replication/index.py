@@ -17,7 +17,7 @@ import json
 import os
 import struct
 import threading
-from typing import Dict, Iterator, NamedTuple, Tuple
+from typing import Dict, Iterator, NamedTuple, Optional, Tuple
 
 from ..errors import RestartSyncError
 from .digests import Algorithm, Hasher
@@ -121,6 +121,15 @@ def open_index(path: str, expected: Head) -> Index:
         os.close(descriptor)
         raise DoubtError(str(error)) from error
     return index
+
+
+def algorithm_of(path: str) -> Optional[str]:
+    """Return the digest algorithm that an index was made with; None where none can be read."""
+    try:
+        with open(path, "rb") as stream:
+            return _read_head(stream.fileno()).algorithm
+    except (DoubtError, OSError):
+        return None
 
 
 def _read_head(descriptor: int) -> Head:

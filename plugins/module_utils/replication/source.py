@@ -87,7 +87,7 @@ class SourceSession:
         """Choose what both ends can do best."""
         codecs = tuple(codec for codec in theirs.codecs if codec in AVAILABLE)
         try:
-            best = choose(self._export.offers, theirs.digests)
+            best = choose(self._export.offers_to(theirs.digests), theirs.digests)
         except ValueError:
             raise RemoteProtocolError("The two ends have no digest in common.") from None
         chosen = tuple(offer for offer in self._export.offers if offer.algorithm == best)

@@ -11,7 +11,13 @@ from typing import Any, Callable
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.errors import InputError, RestartSyncError
 from ansible_collections.ferry.hvm.plugins.module_utils.replication import indexed
-from ansible_collections.ferry.hvm.plugins.module_utils.replication.digests import Algorithm, Hasher
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.digests import (
+    FUNCTIONS,
+    Algorithm,
+    Hasher,
+    Offer,
+)
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.export import Export
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.geometry import Span
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.index import (
     HEAD_SIZE,
@@ -19,6 +25,7 @@ from ansible_collections.ferry.hvm.plugins.module_utils.replication.index import
     Head,
     Index,
     IndexWriter,
+    algorithm_of,
     open_index,
 )
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.indexed import (
@@ -159,6 +166,19 @@ def test_a_missed_change_in_the_sample_ends_the_belief_in_the_index(
     assert read.sampled == SIZE
     assert read.indexed == 0
     assert migration.sync(change_id="52/3", since="52/2").claim.source_read.missed == 0
+
+
+def test_the_digest_of_an_index_is_kept_however_the_calibration_ends(migration: Migration) -> None:
+    first = algorithm_of(str(migration.path))
+    assert first
+    told = IndexOrder(str(migration.path), IDENTITY, 2, "52/2", since="52/1")
+    export = Export({}, [], indexes={"sda": told})
+    other = next(each for each in FUNCTIONS if each.name.lower() != first)
+    export.offers = [Offer(Algorithm[first.upper()], 1), Offer(other, 10**9)]
+    assert [offer.algorithm.name.lower() for offer in export.offers_to(export.offers)] == [first]
+    assert export.offers_to([Offer(other, 5)]) == export.offers
+    migration.path.write_bytes(b"")
+    assert export.offers_to(export.offers) == export.offers
 
 
 @pytest.mark.usefixtures("no_sample")
