@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from .certificate import ensure_certificate
+from ..certificate import ensure_certificate
 from .faults import FaultMiddleware
 from .refusals import RefusedError
 from .routes import access, images, instances, lookups, servers, switches

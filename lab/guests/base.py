@@ -8,17 +8,14 @@ files. Whoever changes one of them gets a new base, and an old one never pretend
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import logging
 import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from ..recipe import only_one_builder, recipe_key
 from .debian import build_tree, inside
 from .disks import MIB, fill_with_ext4, make_partitioned
 from .grub import add_boot_files, write_boot_code
@@ -35,12 +32,7 @@ SCRATCH = "building-"
 
 def base_key(recipe: Path = RECIPE) -> str:
     """Return the key of the base that the files of `recipe` build: 16 hexadecimal digits."""
-    digest = hashlib.sha256()
-    for file in sorted(each for each in recipe.rglob("*") if _is_recipe(each)):
-        name = str(file.relative_to(recipe)).encode()
-        content = file.read_bytes()
-        digest.update(b"%d %d %s\n" % (len(name), len(content), name) + content)
-    return digest.hexdigest()[:16]
+    return recipe_key(recipe)
 
 
 def ensure_base(cache: Path) -> Path:
@@ -50,9 +42,8 @@ def ensure_base(cache: Path) -> Path:
     begun is then removed.
     """
     sources = cache / "sources"
-    sources.mkdir(parents=True, exist_ok=True)
     base = sources / base_key()
-    with _only_one_builder(sources):
+    with only_one_builder(sources):
         if not base.exists():
             _build(base)
     return base
@@ -79,14 +70,3 @@ def _make_disk(disk: Path, tree: Path) -> None:
     make_partitioned(disk, ROOT_DISK_SIZE)
     fill_with_ext4(disk, tree, root_uuid)
     write_boot_code(disk, tree)
-
-
-@contextmanager
-def _only_one_builder(sources: Path) -> Iterator[None]:
-    with (sources / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _is_recipe(file: Path) -> bool:
-    return file.is_file() and "__pycache__" not in file.parts

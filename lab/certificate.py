@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The Ferry authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The appliance's certificate: self-signed, for one address, and its own authority (`ca_path`)."""
+"""A server's certificate in the lab: self-signed, for one address, and its own authority (`ca_path`)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def ensure_certificate(certificate: Path, key: Path, address: str) -> None:
 
 
 def _sign(secret: ec.EllipticCurvePrivateKey, address: str) -> x509.Certificate:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Ferry lab appliance {address}")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Ferry lab {address}")])
     now = datetime.now(timezone.utc)
     names = [x509.IPAddress(ipaddress.ip_address(address)), x509.DNSName("localhost")]
     return (
