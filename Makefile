@@ -54,6 +54,7 @@ coverage: setup
 	tests/tools/coverage.sh
 
 integration: setup
+	$(VENV)/python -m lab.vcenter build
 	$(VENV)/python -m pytest tests/integration -n 2 --dist loadfile -q
 
 system: setup

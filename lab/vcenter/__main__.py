@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 The Ferry authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One vCenter by hand: `python -m lab.vcenter build`, `start --directory D [--inventory FILE]`, `stop --directory D`."""
+"""One vCenter by hand: `python -m lab.vcenter build`, `check`, `start --directory D [--inventory FILE]`, `stop --directory D`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import LabError
 from ..settings import cache_directory
-from .build import ensure_program
+from .build import check_sources, ensure_program
 from .server import start_vcenter, stop_vcenter
 
 
@@ -29,6 +29,8 @@ def main() -> int:
 def _carry_out(options: argparse.Namespace) -> None:
     if options.command == "build":
         print(ensure_program(cache_directory()))
+    elif options.command == "check":
+        check_sources(cache_directory())
     elif options.command == "stop":
         stop_vcenter(options.directory.resolve())
     else:
@@ -51,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lab.vcenter", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("build", help="build the program, where the cache has it not")
+    commands.add_parser("check", help="gofmt and go vet over its sources")
     start = commands.add_parser("start", help="start a vCenter, and print its URL and process id")
     stop = commands.add_parser("stop", help="end the one that runs over the directory")
     for command in (start, stop):

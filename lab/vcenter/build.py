@@ -31,34 +31,44 @@ def ensure_program(cache: Path) -> Path:
     program = programs / recipe_key(SOURCES) / "ferry-vcenter"
     with only_one_builder(programs):
         if not program.exists():
-            _build(program, cache / "go")
+            _build(program, cache)
     return program
 
 
-def go_environment(go_cache: Path) -> dict[str, str]:
-    """Variables with which go builds from Debian's packages, without modules and without network."""
-    own = {"GO111MODULE": "off", "GOPATH": GO_PATH, "GOCACHE": str(go_cache), "GOFLAGS": ""}
-    return {**os.environ, **own}
+def check_sources(cache: Path) -> None:
+    """The sources are formatted as gofmt does it, and go vet finds nothing. Raises LabError."""
+    unformatted = _go(cache, "gofmt", "-l", ".")
+    if unformatted:
+        raise LabError(f"Not formatted: {' '.join(unformatted.split())}", "Run gofmt -w on them.")
+    _go(cache, "go", "vet", ".")
 
 
-def _build(program: Path, go_cache: Path) -> None:
+def _build(program: Path, cache: Path) -> None:
     print("==> building the lab's vCenter (up to 2 minutes the first time)", flush=True)
     began = time.monotonic()
     program.parent.mkdir(parents=True, exist_ok=True)
     fresh = program.with_suffix(".new")
-    command = ["go", "build", "-o", str(fresh), "."]
+    _go(cache, "go", "build", "-o", str(fresh), ".")
+    fresh.rename(program)
+    log.info("Built %s in %.0f s", program, time.monotonic() - began)
+
+
+def _go(cache: Path, *command: str) -> str:
+    """What a program of Go said about the sources: with Debian's packages, no modules, no network."""
+    own = {"GO111MODULE": "off", "GOPATH": GO_PATH, "GOCACHE": str(cache / "go"), "GOFLAGS": ""}
     try:
-        subprocess.run(
+        done = subprocess.run(
             command,
             cwd=SOURCES,
-            env=go_environment(go_cache),
+            env={**os.environ, **own},
             capture_output=True,
             text=True,
             check=True,
         )
     except FileNotFoundError as missing:
-        raise LabError("The program go is not installed", "Run `make setup` as root.") from missing
+        raise LabError(
+            f"The program {command[0]} is not installed", "Run `make setup` as root."
+        ) from missing
     except subprocess.CalledProcessError as failed:
-        raise LabError(f"go build {SOURCES}: {failed.stderr[:FIRST_WORDS]}") from failed
-    fresh.rename(program)
-    log.info("Built %s in %.0f s", program, time.monotonic() - began)
+        raise LabError(f"{' '.join(command[:2])}: {failed.stderr[:FIRST_WORDS]}") from failed
+    return done.stdout

@@ -81,7 +81,10 @@ def start_vcenter(
 
 
 def stop_vcenter(directory: Path) -> None:
-    """No vCenter runs over the directory; what it holds stays."""
+    """No vCenter runs over the directory; what it holds stays.
+
+    The program prepares for no end: it is cut off in the middle of whatever it does, as by a crash.
+    """
     process.end(directory / "vcenter.pid")
 
 

@@ -20,6 +20,7 @@ step ruff format --check .
 step tests/tools/types.sh
 mapfile -t sender < <(sender_files)
 step vermin --quiet --no-tips --target=3.6- --violations --eval-annotations "${sender[@]}"
+step python -m lab.vcenter check
 step shellcheck tests/tools/*.sh tests/bench/*.sh .ci/run
 step reuse --no-multiprocessing lint --quiet
 step antsibull-changelog lint

@@ -22,7 +22,8 @@ say "unit tests"
 .venv/bin/python -m pytest tests/unit -n 2 -q
 say "coverage of the protocol's core"
 tests/tools/coverage.sh
-say "integration tests against the lab's appliance"
+say "integration tests against the lab's appliance and vCenter"
+.venv/bin/python -m lab.vcenter build
 .venv/bin/python -m pytest tests/integration -n 2 --dist loadfile -q
 say "sanity (ansible-test)"
 wait "$sanity" || { cat .build/sanity.log; exit 1; }

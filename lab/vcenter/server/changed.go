@@ -68,7 +68,7 @@ func (vm *virtualMachine) askedDisk(req *types.QueryChangedDiskAreas) (*diskReco
 func (vm *virtualMachine) changedBlocks(disk *diskRecord, id string) ([]int64, types.BaseMethodFault) {
 	tracked, err := loadTracker(vm.files, disk.Link)
 	unusable := &types.FileFault{File: datastorePath(vm.record.Name, disk.Link+".vmdk")}
-	if err != nil || tracked == nil || vm.site.switches.take(faultFile, vm.Name) != nil {
+	if err != nil || tracked == nil || !vm.record.TrackingActive || vm.site.switches.take(faultFile, vm.Name) != nil {
 		return nil, unusable
 	}
 	if id == "*" {

@@ -17,15 +17,15 @@ import (
 )
 
 // makeBodies writes a streamOptimized image of each disk, by qemu-img, and returns what a client must know.
-func (l *lease) makeBodies(disks []diskRecord) (*types.HttpNfcLeaseInfo, error) {
+func (l *lease) makeBodies(disks []openDisk) (*types.HttpNfcLeaseInfo, error) {
 	if err := os.MkdirAll(l.directory(), 0o700); err != nil {
 		return nil, err
 	}
 	info := &types.HttpNfcLeaseInfo{Lease: l.Self, Entity: l.vm.Self, LeaseTimeout: int32(l.timeout.Seconds())}
 	for i := range disks {
-		disk := &disks[i]
+		disk := &disks[i].record
 		file := leaseFile{fmt.Sprintf("disk-%d.vmdk", i), l.deviceKey(disk), disk.Key}
-		if err := l.makeDisk(disk, filepath.Join(l.directory(), file.name)); err != nil {
+		if err := makeBody(disks[i].files, filepath.Join(l.directory(), file.name)); err != nil {
 			return nil, err
 		}
 		l.files = append(l.files, file)
@@ -64,9 +64,9 @@ func (l *lease) addURLs(info *types.HttpNfcLeaseInfo) error {
 	return nil
 }
 
-func (l *lease) makeDisk(disk *diskRecord, body string) error {
+func makeBody(disk *stack, body string) error {
 	raw := body + ".raw"
-	if err := l.vm.copyOut(disk, raw); err != nil {
+	if err := disk.copyOut(raw); err != nil {
 		return err
 	}
 	defer os.Remove(raw)
@@ -75,45 +75,6 @@ func (l *lease) makeDisk(disk *diskRecord, body string) error {
 		return fmt.Errorf("qemu-img: %s %s", err, said)
 	}
 	return nil
-}
-
-// copyOut writes what the disk reads as at its link to a sparse raw file.
-func (vm *virtualMachine) copyOut(disk *diskRecord, path string) error {
-	opened, err := vm.files.open(vm.record.chain(disk.Key), disk.Link)
-	if err != nil {
-		return err
-	}
-	defer opened.Close()
-	raw, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer raw.Close()
-	if err := raw.Truncate(opened.capacity); err != nil {
-		return err
-	}
-	for block := int64(0); block < opened.blocks(); block++ {
-		data, err := opened.read(block)
-		if err != nil {
-			return err
-		}
-		if isZero(data) {
-			continue
-		}
-		if _, err := raw.WriteAt(data, block*blockSize); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func isZero(data []byte) bool {
-	for _, each := range data {
-		if each != 0 {
-			return false
-		}
-	}
-	return true
 }
 
 func (l *lease) manifestEntry(file leaseFile) (types.HttpNfcLeaseManifestEntry, error) {
@@ -153,7 +114,7 @@ func (s *site) leaseFile(path string) (*lease, leaseFile) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	l := s.leases[parts[0]]
-	if l == nil || len(parts) != 2 || l.State != types.HttpNfcLeaseStateReady {
+	if l == nil || len(parts) != 2 || !l.isReady() {
 		return nil, leaseFile{}
 	}
 	for _, file := range l.files {

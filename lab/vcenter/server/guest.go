@@ -148,7 +148,7 @@ func (vm *virtualMachine) exportTo(key int32, wanted diskRequest) error {
 	if disk == nil {
 		return fmt.Errorf("the snapshot %s has no disk %d", wanted.Snapshot, key)
 	}
-	return vm.copyOut(disk, wanted.Path)
+	return vm.withDisk(disk, func(opened *stack) error { return opened.copyOut(wanted.Path) })
 }
 
 // errChained: as ESXi, the lab changes size and number of disks only without snapshots.

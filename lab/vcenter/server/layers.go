@@ -167,6 +167,40 @@ func (s *stack) writeAt(data []byte, offset int64) error {
 	return nil
 }
 
+// copyOut writes what the disk reads as to a sparse raw file.
+func (s *stack) copyOut(path string) error {
+	raw, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer raw.Close()
+	if err := raw.Truncate(s.capacity); err != nil {
+		return err
+	}
+	for block := int64(0); block < s.blocks(); block++ {
+		data, err := s.read(block)
+		if err != nil {
+			return err
+		}
+		if isZero(data) {
+			continue
+		}
+		if _, err := raw.WriteAt(data, block*blockSize); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func isZero(data []byte) bool {
+	for _, each := range data {
+		if each != 0 {
+			return false
+		}
+	}
+	return true
+}
+
 func (s *stack) length(block int64) int64 {
 	if rest := s.capacity - block*blockSize; rest < blockSize {
 		return rest

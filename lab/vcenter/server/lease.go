@@ -29,9 +29,16 @@ type lease struct {
 	timeout time.Duration
 	timer   *time.Timer
 	files   []leaseFile
-	// ended is 1 when nothing may be read any more.
-	ended int32
+	// phase is what requests for bodies look at, which hold no lock of the lease.
+	phase int32
 }
+
+// The phases of a lease.
+const (
+	phaseInitializing int32 = iota
+	phaseReady
+	phaseEnded
+)
 
 // leaseFile is one body to fetch.
 type leaseFile struct {
@@ -42,7 +49,10 @@ type leaseFile struct {
 
 // ExportSnapshot exports the disks that the snapshot froze; the machine may run.
 func (s *snapshot) ExportSnapshot(ctx *simulator.Context, req *types.ExportSnapshot) soap.HasFault {
-	reference := s.vm.export(ctx, s.vm.record.snapshot(s.id).Disks)
+	reference, fault := s.vm.export(ctx, s.vm.record.snapshot(s.id).Disks)
+	if fault != nil {
+		return &methods.ExportSnapshotBody{Fault_: fault}
+	}
 	return &methods.ExportSnapshotBody{Res: &types.ExportSnapshotResponse{Returnval: reference}}
 }
 
@@ -54,55 +64,93 @@ func (vm *virtualMachine) ExportVm(ctx *simulator.Context, req *types.ExportVm) 
 			ExistingState:  vm.Runtime.PowerState,
 		})}
 	}
-	reference := vm.export(ctx, vm.record.Disks)
+	reference, fault := vm.export(ctx, vm.record.Disks)
+	if fault != nil {
+		return &methods.ExportVmBody{Fault_: fault}
+	}
 	return &methods.ExportVmBody{Res: &types.ExportVmResponse{Returnval: reference}}
 }
 
-// export returns a lease over a copy of these records, which is initializing.
-func (vm *virtualMachine) export(ctx *simulator.Context, disks []diskRecord) types.ManagedObjectReference {
-	seconds := vm.site.switches.get().LeaseSeconds
-	l := &lease{site: vm.site, vm: vm, name: fmt.Sprintf("%x", randomBytes(8))}
-	l.timeout = time.Duration(seconds * float64(time.Second))
-	l.Self.Type = "HttpNfcLease"
-	l.State = types.HttpNfcLeaseStateInitializing
-	l.Mode = string(types.HttpNfcLeaseModePushOrGet)
+// export returns a lease over these disks, which is initializing. Their files are opened here, under the
+// machine's lock, and none of them is written to while the lease lives.
+func (vm *virtualMachine) export(ctx *simulator.Context, disks []diskRecord) (types.ManagedObjectReference, *soap.Fault) {
+	opened, err := vm.openExports(disks)
+	if err != nil {
+		return types.ManagedObjectReference{}, simulator.Fault(err.Error(), &types.FileFault{File: err.Error()})
+	}
+	l := newLease(vm)
 	ctx.Session.Put(l)
 	vm.site.keepLease(l)
 	vm.exportTask = simulator.CreateTask(vm, "exportVm", nil).Self
 	atomic.AddInt32(&vm.exports, 1)
-	l.timer = time.AfterFunc(l.timeout, l.expire)
-	go l.prepare(exportable(disks))
-	return l.Self
+	go l.prepare(opened)
+	return l.Self, nil
 }
 
-// exportable leaves out what no snapshot freezes; raw and independent disks cannot be exported.
-func exportable(disks []diskRecord) []diskRecord {
-	var found []diskRecord
+func newLease(vm *virtualMachine) *lease {
+	seconds := vm.site.switches.get().LeaseSeconds
+	l := &lease{site: vm.site, vm: vm, name: fmt.Sprintf("%x", randomBytes(8))}
+	l.timeout = time.Duration(seconds * float64(time.Second))
+	l.timer = time.AfterFunc(l.timeout, l.expire)
+	l.timer.Stop() // Its time begins when it is ready.
+	l.Self.Type = "HttpNfcLease"
+	l.State = types.HttpNfcLeaseStateInitializing
+	l.Mode = string(types.HttpNfcLeaseModePushOrGet)
+	return l
+}
+
+// openDisk is a disk to export with its open files.
+type openDisk struct {
+	record diskRecord
+	files  *stack
+}
+
+// openExports leaves out what no snapshot freezes: raw and independent disks cannot be exported.
+func (vm *virtualMachine) openExports(disks []diskRecord) ([]openDisk, error) {
+	var opened []openDisk
 	for _, disk := range disks {
-		if disk.isFrozenBySnapshots() {
-			found = append(found, disk)
+		if !disk.isFrozenBySnapshots() {
+			continue
 		}
+		files, err := vm.files.open(vm.record.chain(disk.Key), disk.Link)
+		if err != nil {
+			closeAll(opened)
+			return nil, err
+		}
+		opened = append(opened, openDisk{disk, files})
 	}
-	return found
+	return opened, nil
+}
+
+func closeAll(disks []openDisk) {
+	for _, disk := range disks {
+		disk.files.Close()
+	}
 }
 
 // prepare makes the bodies and lets the lease become ready.
-func (l *lease) prepare(disks []diskRecord) {
+func (l *lease) prepare(disks []openDisk) {
 	info, err := l.makeBodies(disks)
+	closeAll(disks)
 	simulator.Map.WithLock(l, func() {
-		if atomic.LoadInt32(&l.ended) == 1 {
-			return
-		}
-		if err != nil {
+		switch {
+		case l.hasEnded():
+			l.removeBodies()
+		case err != nil:
 			log.Printf("%s: export: %s", l.vm.Name, err)
 			l.end(types.HttpNfcLeaseStateError, &types.FileFault{File: err.Error()})
-			return
+		default:
+			l.becomeReady(info)
 		}
-		l.timer.Reset(l.timeout)
-		l.change("info", info)
-		l.change("initializeProgress", int32(100))
-		l.change("state", types.HttpNfcLeaseStateReady)
 	})
+}
+
+func (l *lease) becomeReady(info *types.HttpNfcLeaseInfo) {
+	l.timer.Reset(l.timeout)
+	l.change("info", info)
+	l.change("initializeProgress", int32(100))
+	atomic.StoreInt32(&l.phase, phaseReady)
+	l.change("state", types.HttpNfcLeaseStateReady)
 }
 
 // change sets a property, under the lease's lock.
@@ -112,7 +160,7 @@ func (l *lease) change(name string, value types.AnyType) {
 
 // end lets the machine go and removes the bodies. Called once, under the lease's lock.
 func (l *lease) end(state types.HttpNfcLeaseState, fault types.BaseMethodFault) {
-	atomic.StoreInt32(&l.ended, 1)
+	atomic.StoreInt32(&l.phase, phaseEnded)
 	l.timer.Stop()
 	atomic.AddInt32(&l.vm.exports, -1)
 	l.site.dropLease(l)
@@ -120,6 +168,10 @@ func (l *lease) end(state types.HttpNfcLeaseState, fault types.BaseMethodFault) 
 		l.change("error", types.LocalizedMethodFault{Fault: fault, LocalizedMessage: fmt.Sprintf("%T", fault)})
 	}
 	l.change("state", state)
+	l.removeBodies()
+}
+
+func (l *lease) removeBodies() {
 	if err := os.RemoveAll(l.directory()); err != nil {
 		log.Printf("%s: export: %s", l.vm.Name, err)
 	}
@@ -134,7 +186,8 @@ func (l *lease) expire() {
 	})
 }
 
-func (l *lease) hasEnded() bool { return atomic.LoadInt32(&l.ended) == 1 }
+func (l *lease) hasEnded() bool { return atomic.LoadInt32(&l.phase) == phaseEnded }
+func (l *lease) isReady() bool  { return atomic.LoadInt32(&l.phase) == phaseReady }
 
 func (l *lease) directory() string { return filepath.Join(l.site.leaseDirectory(), l.name) }
 
@@ -164,7 +217,7 @@ func (l *lease) HttpNfcLeaseComplete(ctx *simulator.Context, req *types.HttpNfcL
 	if refused := l.refused(); refused != nil {
 		return &methods.HttpNfcLeaseCompleteBody{Fault_: refused}
 	}
-	if l.State != types.HttpNfcLeaseStateReady {
+	if !l.isReady() {
 		return &methods.HttpNfcLeaseCompleteBody{Fault_: simulator.Fault("", &types.InvalidState{})}
 	}
 	l.end(types.HttpNfcLeaseStateDone, nil)
@@ -187,7 +240,7 @@ func (l *lease) HttpNfcLeaseAbort(ctx *simulator.Context, req *types.HttpNfcLeas
 // HttpNfcLeaseGetManifest returns size and digest of each body.
 func (l *lease) HttpNfcLeaseGetManifest(ctx *simulator.Context, req *types.HttpNfcLeaseGetManifest) soap.HasFault {
 	body := &methods.HttpNfcLeaseGetManifestBody{}
-	if l.State != types.HttpNfcLeaseStateReady {
+	if !l.isReady() {
 		body.Fault_ = simulator.Fault("", &types.InvalidState{})
 		return body
 	}

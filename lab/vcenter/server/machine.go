@@ -30,7 +30,7 @@ type virtualMachine struct {
 	exports int32
 	// exportTask is the task of the last of them, by which refusals tell what holds the machine.
 	exportTask types.ManagedObjectReference
-	mutex   *sync.Mutex
+	mutex      *sync.Mutex
 }
 
 // Lock and Unlock make the simulator hold the machine's lock during each call of a method.
@@ -54,6 +54,12 @@ func (s *snapshot) Lock() { s.vm.mutex.Lock() }
 // Unlock ends what Lock began.
 func (s *snapshot) Unlock() { s.vm.mutex.Unlock() }
 
+// disabledMethods would destroy or move what the lab's directory holds, or are known to end the simulator
+// when a machine is not exactly its own. Named as the simulator compares them.
+var disabledMethods = []string{
+	"DestroyTask", "UnregisterVM", "CloneVMTask", "RelocateVMTask", "SuspendVMTask", "ResetVMTask", "MarkAsTemplate",
+}
+
 func newVirtualMachine(s *site, record *machineRecord, original *simulator.VirtualMachine) *virtualMachine {
 	vm := &virtualMachine{
 		VirtualMachine: *original,
@@ -63,6 +69,7 @@ func newVirtualMachine(s *site, record *machineRecord, original *simulator.Virtu
 		fixed:          original.Config.Hardware.Device,
 		mutex:          &sync.Mutex{},
 	}
+	vm.DisabledMethod = disabledMethods
 	capability := &vm.Capability
 	capability.ChangeTrackingSupported = types.NewBool(true)
 	capability.SnapshotOperationsSupported = true
@@ -198,17 +205,23 @@ func (vm *virtualMachine) ReconfigVMTask(ctx *simulator.Context, req *types.Reco
 		fault := simulator.Fault("The lab changes devices by its switches only", &types.NotSupported{})
 		return &methods.ReconfigVM_TaskBody{Fault_: fault}
 	}
+	// The simulator lays out the files of all disks, and knows flat ones of its own only.
+	vm.Config.Hardware.Device = vm.fixed
 	answer := vm.VirtualMachine.ReconfigVMTask(ctx, req)
-	if wanted := req.Spec.ChangeTrackingEnabled; wanted != nil {
-		_ = vm.change(func() error {
-			vm.record.TrackingWanted = *wanted
-			if vm.isRunning() {
-				return nil
-			}
-			return vm.stun()
-		})
-	}
+	_ = vm.change(func() error { return vm.keepTracking(req.Spec.ChangeTrackingEnabled) })
 	return answer
+}
+
+// keepTracking keeps whether changes are to be tracked. A machine that is off needs no stun for that.
+func (vm *virtualMachine) keepTracking(wanted *bool) error {
+	if wanted == nil {
+		return nil
+	}
+	vm.record.TrackingWanted = *wanted
+	if vm.isRunning() {
+		return nil
+	}
+	return vm.stun()
 }
 
 // stun lets change tracking take effect as it was set last: a running machine does that only when it is

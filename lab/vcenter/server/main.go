@@ -97,6 +97,10 @@ func newServer(given options, address string) (*http.Server, error) {
 // newHandler returns the simulator's handlers, with ours around them unless it is to be plain.
 func newHandler(given options, address string, certificate tls.Certificate) (http.Handler, error) {
 	simulator.SessionIdleTimeout = given.idle
+	// The plain simulator keeps its datastores in temporary directories, which it leaves behind.
+	if err := os.Setenv("TMPDIR", given.directory); err != nil {
+		return nil, err
+	}
 	model := newModel(given.plain)
 	if err := model.Create(); err != nil {
 		return nil, err

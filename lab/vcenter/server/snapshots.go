@@ -43,32 +43,38 @@ func (vm *virtualMachine) takeSnapshot(wanted snapshotRequest) (types.AnyType, t
 	if fault := vm.refuseSnapshot(wanted); fault != nil {
 		return nil, fault
 	}
-	var id int32
 	fault := vm.change(func() error {
-		wasTracked := vm.record.TrackingActive
-		if err := vm.stun(); err != nil {
-			return err
+		// What was set about tracking holds for the frozen disks already, or only for their children.
+		if vm.site.switches.get().LateChangeIDs {
+			return inOrder(func() error { return vm.freezeAll(wanted) }, vm.stun)
 		}
-		taken := vm.newSnapshot(wanted)
-		id = taken.ID
-		for i := range vm.record.Disks {
-			frozen, err := vm.freeze(&vm.record.Disks[i])
-			if err != nil {
-				return err
-			}
-			if !wasTracked && vm.site.switches.get().LateChangeIDs {
-				frozen.ChangeID = ""
-			}
-			taken.Disks = append(taken.Disks, frozen)
-		}
-		vm.record.Snapshots = append(vm.record.Snapshots, taken)
-		vm.record.Current = id
-		return nil
+		return inOrder(vm.stun, func() error { return vm.freezeAll(wanted) })
 	})
 	if fault != nil {
 		return nil, fault
 	}
-	return snapshotReference(vm.record, id), nil
+	return snapshotReference(vm.record, vm.record.Current), nil
+}
+
+func inOrder(first, second func() error) error {
+	if err := first(); err != nil {
+		return err
+	}
+	return second()
+}
+
+func (vm *virtualMachine) freezeAll(wanted snapshotRequest) error {
+	taken := vm.newSnapshot(wanted)
+	for i := range vm.record.Disks {
+		frozen, err := vm.freeze(&vm.record.Disks[i])
+		if err != nil {
+			return err
+		}
+		taken.Disks = append(taken.Disks, frozen)
+	}
+	vm.record.Snapshots = append(vm.record.Snapshots, taken)
+	vm.record.Current = taken.ID
+	return nil
 }
 
 func (vm *virtualMachine) newSnapshot(wanted snapshotRequest) snapRecord {

@@ -77,7 +77,7 @@ func (s *switches) set(wanted settings) {
 }
 
 func (s *switches) add(wanted fault) error {
-	if wanted.Times == 0 {
+	if wanted.Times <= 0 {
 		wanted.Times = 1
 	}
 	for _, kind := range faultKinds {
@@ -114,17 +114,25 @@ func (s *switches) takeAfter(kind, vm string, bytes int64) *fault {
 	defer s.mutex.Unlock()
 	for i := range s.faults {
 		each := &s.faults[i]
-		if each.Kind != kind || each.Times <= 0 || (each.VM != "" && each.VM != vm) {
+		if each.Kind != kind || (each.VM != "" && each.VM != vm) {
 			continue
 		}
 		each.AfterBytes -= bytes
 		if each.AfterBytes <= 0 {
-			each.Times--
-			taken := *each
-			return &taken
+			return s.spend(i)
 		}
 	}
 	return nil
+}
+
+// spend lets the fault happen once; it is forgotten with the last time.
+func (s *switches) spend(index int) *fault {
+	s.faults[index].Times--
+	taken := s.faults[index]
+	if taken.Times <= 0 {
+		s.faults = append(s.faults[:index], s.faults[index+1:]...)
+	}
+	return &taken
 }
 
 func (s *switches) taskTime(vm string) time.Duration {
