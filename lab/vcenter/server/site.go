@@ -96,9 +96,10 @@ func (s *site) allMachines() []*virtualMachine {
 type work func() (types.AnyType, types.BaseMethodFault)
 
 // startTask returns a task of the machine that runs from now on. The work is done under the machine's lock
-// when the time has passed that tasks take; until then the machine answers.
+// when the time has passed that tasks take; until then the machine answers. Called under the machine's lock.
 func (s *site) startTask(vm *virtualMachine, name string, do work) types.ManagedObjectReference {
 	task := simulator.CreateTask(vm, name, nil)
+	vm.noteTask(task.Self)
 	updateObject(task, []types.PropertyChange{
 		{Name: "info.startTime", Val: time.Now()},
 		{Name: "info.state", Val: types.TaskInfoStateRunning},
@@ -111,6 +112,18 @@ func (s *site) startTask(vm *virtualMachine, name string, do work) types.Managed
 		updateObject(task, outcome(result, fault))
 	}()
 	return task.Self
+}
+
+// tasksNoted is how many tasks a machine names. A vCenter forgets them by time, some minutes after they ended.
+const tasksNoted = 20
+
+// noteTask lets the machine name the task among its recent ones, where another client finds it.
+func (vm *virtualMachine) noteTask(task types.ManagedObjectReference) {
+	noted := append([]types.ManagedObjectReference{}, vm.RecentTask...)
+	if len(noted) >= tasksNoted {
+		noted = noted[1:]
+	}
+	simulator.Map.Update(vm, []types.PropertyChange{{Name: "recentTask", Val: append(noted, task)}})
 }
 
 func outcome(result types.AnyType, fault types.BaseMethodFault) []types.PropertyChange {
