@@ -19,8 +19,8 @@ from ansible_collections.ferry.hvm.plugins.module_utils.morpheus.errors import (
     NotAsAskedError,
     NotOursError,
     StateFailedError,
-    TooSlowError,
 )
+from ansible_collections.ferry.hvm.plugins.module_utils.waiting import TooSlowError
 
 from tests.integration.morpheus_steps import (
     CREATOR,

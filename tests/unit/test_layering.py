@@ -19,13 +19,20 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 PLUGINS = CHECKOUT / "plugins"
 PREFIX = "ansible_collections.ferry.hvm.plugins."
 
-ROOMS = ("replication", "guest", "morpheus", "worker", "workload")
+ROOMS = ("replication", "guest", "morpheus", "vsphere", "worker", "workload")
 NOUNS = ("module_utils.errors", "module_utils.units", "module_utils.model")
+API_ROOMS = ("morpheus", "vsphere")
+# What the rooms that speak to somebody else's API share.
+CLIENTS = ("module_utils.waiting", "module_utils.trust", "module_utils.change_plan")
 MAY_IMPORT = {
     "module_utils.errors": (),
     "module_utils.units": (),
     "module_utils.model": ("module_utils.units",),
+    "module_utils.waiting": NOUNS,
+    "module_utils.trust": NOUNS,
+    "module_utils.change_plan": (),
     **{f"module_utils.{room}": (f"module_utils.{room}", *NOUNS) for room in ROOMS},
+    **{f"module_utils.{room}": (f"module_utils.{room}", *NOUNS, *CLIENTS) for room in API_ROOMS},
     "module_utils.entry": ("module_utils",),
     "plugin_utils": ("plugin_utils", "module_utils"),
     "doc_fragments": (),

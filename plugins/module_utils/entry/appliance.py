@@ -15,7 +15,7 @@ from ansible.module_utils.basic import env_fallback
 from ..errors import InputError
 from ..morpheus.client import Credentials, MorpheusClient, Password, Token
 from ..morpheus.transport import HttpsTransport
-from ..morpheus.waiting import Waiter
+from ..waiting import Waiter
 from .run import ArgumentSpec
 
 Params = Mapping[str, Any]

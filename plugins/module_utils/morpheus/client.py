@@ -17,6 +17,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
 from urllib.parse import urlencode
 
 from ..errors import TransientError
+from ..waiting import SYSTEM_CLOCK, Clock
 from . import judge
 from .errors import (
     BusyError,
@@ -28,7 +29,6 @@ from .errors import (
 )
 from .parse import Json, child, children, need_id, text
 from .transport import Answer, Request, Transport, Upload
-from .waiting import SYSTEM_CLOCK, Clock
 
 # Attach and detach came with 8.0.6, `rootVolume` of attach with 8.0.8: the vendor's API
 # descriptions, branches 8.0.5 to 8.0.8, paths/api@servers@id@volumes@id@attach.yaml.

@@ -72,10 +72,6 @@ class NotOursError(InputError):
     """An object is in the way that does not carry the marks of this migration."""
 
 
-class TooSlowError(TransientError):
-    """A state did not come before the deadline. The appliance may still be at work."""
-
-
 class StateFailedError(PermanentError):
     """The appliance gave up on what was asked; its own words are in the message."""
 

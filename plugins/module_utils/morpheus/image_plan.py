@@ -12,11 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
+from ..change_plan import Plan
 from ..units import show_exact_size
 from .errors import NotOursError
 from .images import DIGEST_TAG, LENGTH_TAG, Image
 from .parse import tag_list
-from .plan import Plan
 
 # Names the migration that an object belongs to.
 MIGRATION_TAG = "ferry"

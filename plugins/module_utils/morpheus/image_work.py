@@ -9,13 +9,13 @@ from typing import BinaryIO, Tuple
 
 from ..errors import InputError
 from ..units import MIB
+from ..waiting import Waiter
 from . import images
 from .client import MorpheusClient
 from .errors import NotAsAskedError
 from .image_plan import Create, ImagePlan, Mark, WantedImage
 from .images import Image
 from .transport import Upload
-from .waiting import Waiter
 
 # SHA-256 with hardware support runs at 1 to 2 GB/s; smaller reads only cost calls.
 READ_PIECE = 1 * MIB

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..units import show_exact_size
+from ..waiting import Waiter
 from .client import MorpheusClient
 from .errors import StateFailedError
 from .parse import (
@@ -22,7 +23,6 @@ from .parse import (
     text,
 )
 from .transport import Upload
-from .waiting import Waiter
 
 # "Active" may come before the file is stored (vendor's HVM documentation): needed, never enough.
 READY = "active"

@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
+from ..change_plan import Plan
 from .creation import Creation, WantedInterface
 from .errors import NotAllowedNowError
 from .instances import FAILED, LEAVING
 from .machines import Machine
-from .plan import Plan
 from .servers import Interface
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any, List, Mapping, Sequence
 
 from ..errors import TransientError
+from ..waiting import Waiter
 from . import instances, machines, volumes
 from .client import MorpheusClient
 from .creation import Creation, interface_request
@@ -25,7 +26,6 @@ from .instance_plan import (
 )
 from .instances import LEAVING
 from .machines import Machine
-from .waiting import Waiter
 
 
 def apply(client: MorpheusClient, plan: InstancePlan, waiter: Waiter) -> None:

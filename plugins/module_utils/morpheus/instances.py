@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from ..waiting import Waiter
 from . import processes
 from .client import MorpheusClient
 from .errors import AmbiguousNameError, NoSuchObjectError, StateFailedError, UnexpectedAnswerError
@@ -27,7 +28,6 @@ from .parse import (
     text,
 )
 from .volumes import Volume, whole_gib
-from .waiting import Waiter
 
 # Instance.Status of the vendor's plugin-core. What is in none of these three is not waited for.
 PASSING = frozenset(

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Optional, Tuple
 
 from ..errors import TransientError
+from ..waiting import Waiter
 from . import instances
 from .client import MorpheusClient
 from .errors import NoSuchObjectError
 from .instances import Instance
 from .servers import Interface, Server, find_server
 from .volumes import Volume
-from .waiting import Waiter
 
 # One lost answer is an accident, three in a row are an appliance that is down.
 ASKED_AT_MOST = 3

@@ -13,11 +13,11 @@ import http.client
 import socket
 import ssl
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO, Mapping, NoReturn, Optional, Protocol, Union
 from urllib.parse import quote, urlencode, urlsplit
 
 from ..errors import InputError
+from ..trust import open_trust, show_fault
 from ..units import MIB, show_exact_size
 from .errors import CertificateError, UnexpectedAnswerError, UnreachableError
 
@@ -84,7 +84,7 @@ class HttpsTransport:
         self._port = parts.port or 443
         self._prefix = parts.path.rstrip("/")
         self._timeout = timeout
-        self._context = _tls_context(ca_path, verify_peer=verify_peer)
+        self._context = open_trust(ca_path, verify_peer=verify_peer)
 
     def __str__(self) -> str:
         return f"{self._host}:{self._port}"
@@ -114,7 +114,7 @@ class HttpsTransport:
 
     def _not_reached(self, error: OSError) -> NoReturn:
         raise UnreachableError(
-            f"The appliance {self} cannot be reached: {_reason(error)}.",
+            f"The appliance {self} cannot be reached: {show_fault(error)}.",
             hint="Check url, name resolution, firewall and that the appliance runs.",
             sent=False,
         ) from error
@@ -155,29 +155,11 @@ class HttpsTransport:
         return UnreachableError(
             f"The connection to the appliance {self} was lost during {request}"
             + (f" (an upload of {show_exact_size(upload)})" if upload else "")
-            + f": {_reason(error)}.",
+            + f": {show_fault(error)}.",
             hint="Run again. If it repeats, look for a limit on time"
             + (" or body size" if upload else "")
             + " in a proxy before the appliance.",
         )
-
-
-def _tls_context(ca_path: str, *, verify_peer: bool) -> ssl.SSLContext:
-    try:
-        place = Path(ca_path) if ca_path else None
-        context = ssl.create_default_context(
-            cafile=str(place) if place and not place.is_dir() else None,
-            capath=str(place) if place and place.is_dir() else None,
-        )
-    except OSError as error:
-        raise InputError(
-            f'The certificates in ca_path "{ca_path}" cannot be read: {_reason(error)}.',
-            hint="Give a PEM file, or a folder prepared by openssl rehash.",
-        ) from None
-    if not verify_peer:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _pump(connection: http.client.HTTPSConnection, upload: Upload) -> None:
@@ -205,11 +187,3 @@ def _read(connection: http.client.HTTPSConnection, request: Request) -> Answer:
         )
     headers = {name.lower(): value for name, value in response.getheaders()}
     return Answer(status=response.status, headers=headers, body=body)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, socket.timeout):
-        return "no answer in time"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__

@@ -12,9 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
+from ..change_plan import Plan
 from .errors import NoSuchObjectError, NotAllowedNowError
 from .machines import Machine
-from .plan import Plan
 from .servers import Server
 from .volumes import Volume
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable, Optional
 
+from ..waiting import Waiter
 from . import machines, servers, volumes
 from .client import MorpheusClient
 from .errors import AmbiguousNameError, NotAllowedNowError
@@ -14,7 +15,6 @@ from .instances import get_instance
 from .machines import Machine
 from .volume_plan import Attach, Delete, Detach, VolumePlan, VolumeSeen, VolumeStep
 from .volumes import Volume
-from .waiting import Waiter
 
 
 @dataclass(frozen=True)

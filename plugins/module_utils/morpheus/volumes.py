@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Optional
 
 from ..units import GIB
+from ..waiting import Waiter
 from .client import MorpheusClient
 from .errors import NoSuchObjectError
 from .parse import Json, maybe_int, need_child, need_id, text
-from .waiting import Waiter
 
 READY = "provisioned"
 

@@ -1,14 +1,14 @@
 # SPDX-FileCopyrightText: 2026 The Ferry authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A fake appliance with its own certificate, a client of it, and a clock that does not wait."""
+"""A fake appliance with its own certificate, and a client of it whose pauses take no time."""
 
 from __future__ import annotations
 
 import datetime
 import ipaddress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Iterator, List
+from typing import Callable, Iterator
 
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.morpheus.client import (
@@ -18,12 +18,12 @@ from ansible_collections.ferry.hvm.plugins.module_utils.morpheus.client import (
     Patience,
 )
 from ansible_collections.ferry.hvm.plugins.module_utils.morpheus.transport import HttpsTransport
-from ansible_collections.ferry.hvm.plugins.module_utils.morpheus.waiting import Clock
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.unit.plugins.module_utils.conftest import FakeTime
 from tests.unit.plugins.module_utils.morpheus.fake_appliance import FakeAppliance, Reply, serve
 
 LOGIN = Password("operator", "p!w d")
@@ -35,22 +35,6 @@ class Identity:
 
     certificate: Path
     key: Path
-
-
-@dataclass
-class FakeTime:
-    """A clock that jumps: sleeping takes no time, and is noted."""
-
-    moment: float = 0.0
-    slept: List[float] = field(default_factory=list)
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.moment += seconds
-
-    @property
-    def clock(self) -> Clock:
-        return Clock(now=lambda: self.moment, sleep=self.sleep)
 
 
 def make_identity(folder: Path, address: str = "127.0.0.1") -> Identity:
@@ -97,11 +81,6 @@ def appliance(identity: Identity) -> Iterator[FakeAppliance]:
     with serve(identity.certificate, identity.key) as appliance:
         appliance.answers("POST", "/oauth/token", Reply({"access_token": "t-1"}))
         yield appliance
-
-
-@pytest.fixture
-def fake_time() -> FakeTime:
-    return FakeTime()
 
 
 OpenClient = Callable[..., MorpheusClient]

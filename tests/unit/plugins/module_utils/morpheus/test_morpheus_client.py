@@ -35,11 +35,8 @@ from ansible_collections.ferry.hvm.plugins.module_utils.morpheus.transport impor
     Upload,
 )
 
-from tests.unit.plugins.module_utils.morpheus.conftest import (
-    FakeTime,
-    OpenClient,
-    make_identity,
-)
+from tests.unit.plugins.module_utils.conftest import FakeTime
+from tests.unit.plugins.module_utils.morpheus.conftest import OpenClient, make_identity
 from tests.unit.plugins.module_utils.morpheus.fake_appliance import FakeAppliance, Manner, Reply
 
 THINGS = "/api/things"

@@ -8,13 +8,13 @@ from typing import List
 
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.errors import PermanentError, TransientError
-from ansible_collections.ferry.hvm.plugins.module_utils.morpheus.errors import TooSlowError
-from ansible_collections.ferry.hvm.plugins.module_utils.morpheus.waiting import (
+from ansible_collections.ferry.hvm.plugins.module_utils.waiting import (
     LONGEST_PAUSE,
+    TooSlowError,
     Waiter,
 )
 
-from tests.unit.plugins.module_utils.morpheus.conftest import FakeTime
+from tests.unit.plugins.module_utils.conftest import FakeTime
 
 
 class Machine:

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A change set: what will be done, and what it changes, as data. PRIVATE to the collection.
 
-Every module of this room observes, plans (pure) and applies. Check mode stops after the plan; so
-what check mode says is what a run does.
+Every module that changes an appliance or a vCenter observes, plans (pure) and applies. Check mode
+stops after the plan; so what check mode says is what a run does. Bottom layer.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The Ferry authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Waiting for a state of the appliance, with a deadline. PRIVATE to the collection.
+"""Waiting for a state on the other side, with a deadline. PRIVATE to the collection.
 
-Nearly every change of an appliance is asynchronous: the answer says "accepted", the object says
-when it is done. The clock is handed in, so that tests wait hours in no time.
+Nearly every change of an appliance or a vCenter is asynchronous: the answer says "accepted", the
+object says when it is done. The clock is handed in, so that tests wait hours in no time. Bottom
+layer, for the rooms that wait so.
 """
 
 from __future__ import annotations
@@ -12,9 +13,8 @@ import time
 from dataclasses import dataclass
 from typing import Callable, Optional, TypeVar
 
-from ..errors import TransientError
-from ..units import show_duration
-from .errors import TooSlowError
+from .errors import TransientError
+from .units import show_duration
 
 Observed = TypeVar("Observed")
 
@@ -23,6 +23,10 @@ Observed = TypeVar("Observed")
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 5.0
 GROWTH = 1.5
+
+
+class TooSlowError(TransientError):
+    """A state did not come before the deadline. The other side may still be at work."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Waiter:
         """Return the first observation for which `is_reached` is true.
 
         `what` completes "waited for ..."; `describe` tells what was seen instead. A transient fault
-        while observing counts as "not yet": an appliance that restarts comes back. `is_reached` may
+        while observing counts as "not yet": what restarts comes back. `is_reached` may
         raise to end a wait that cannot succeed. Raises `TooSlowError` after `timeout` seconds, and
         never before one observation.
         """
@@ -65,7 +69,7 @@ class Waiter:
             try:
                 observed = observe()
             except TransientError as error:
-                fault, seen = error, error.what
+                fault, seen = error, error.what.rstrip(".")
             else:
                 if is_reached(observed):
                     return observed
@@ -73,7 +77,7 @@ class Waiter:
             if self.clock.now() + pause > deadline:
                 raise TooSlowError(
                     f"Waited {show_duration(self.timeout)} for {what}; last seen: {seen}.",
-                    hint="The appliance may still be at work: look there, then run again,"
+                    hint="The other side may still be at work: look there, then run again,"
                     " with a longer wait_timeout if it only was slow.",
                 ) from fault
             self.clock.sleep(pause)
