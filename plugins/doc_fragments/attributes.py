@@ -42,3 +42,13 @@ attributes:
     membership:
       - ferry.hvm.morpheus
 """
+
+    VSPHERE = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/ferry.hvm.vsphere) in C(module_defaults) to set the connection options once.
+    support: full
+    membership:
+      - ferry.hvm.vsphere
+"""
