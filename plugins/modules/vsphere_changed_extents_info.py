@@ -163,11 +163,11 @@ SPEC = ArgumentSpec(
         },
         "left_out_disks": {"type": "list", "elements": "int", "default": []},
     },
-)
+).with_options(ONE_MACHINE)
 
 
 def main() -> None:
-    run_module(SPEC.with_options(ONE_MACHINE).with_options(CONNECTION), work_changed_extents_info)
+    run_module(SPEC.with_options(CONNECTION), work_changed_extents_info)
 
 
 if __name__ == "__main__":

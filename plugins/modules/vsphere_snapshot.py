@@ -282,11 +282,11 @@ SPEC = ArgumentSpec(
         "left_out_disks": {"type": "list", "elements": "int", "default": []},
         "wait_timeout": {"type": "int", "default": 7200},
     },
-)
+).with_options(ONE_MACHINE)
 
 
 def main() -> None:
-    run_module(SPEC.with_options(ONE_MACHINE).with_options(CONNECTION), work_snapshot)
+    run_module(SPEC.with_options(CONNECTION), work_snapshot)
 
 
 if __name__ == "__main__":

@@ -109,11 +109,11 @@ from ansible_collections.ferry.hvm.plugins.module_utils.entry.vsphere_snapshot_i
 
 SPEC = ArgumentSpec(
     options={"migration_id": {"type": "str"}, "of_ferry": {"type": "bool", "default": False}}
-)
+).with_options(MACHINE)
 
 
 def main() -> None:
-    run_module(SPEC.with_options(MACHINE).with_options(CONNECTION), work_snapshot_info)
+    run_module(SPEC.with_options(CONNECTION), work_snapshot_info)
 
 
 if __name__ == "__main__":

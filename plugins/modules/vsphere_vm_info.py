@@ -318,9 +318,11 @@ from ansible_collections.ferry.hvm.plugins.module_utils.entry.run import run_mod
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.vcenter import CONNECTION, MACHINE
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.vsphere_vm_info import work_vm_info
 
+SPEC = MACHINE
+
 
 def main() -> None:
-    run_module(MACHINE.with_options(CONNECTION), work_vm_info)
+    run_module(SPEC.with_options(CONNECTION), work_vm_info)
 
 
 if __name__ == "__main__":
