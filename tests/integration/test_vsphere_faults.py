@@ -33,7 +33,7 @@ from ansible_collections.ferry.hvm.plugins.module_utils.waiting import TooSlowEr
 
 from lab.vcenter.server import start_vcenter, stop_vcenter
 from tests.support.vcenter_client import DEADLINE, Client, log_in
-from tests.support.vsphere_modules import VsphereModules, connection_of, fresh_modules
+from tests.support.vsphere_modules import VsphereModules, connection_of, diff_of, fresh_modules
 
 MIB = 1 << 20
 # Long enough for this process to see a task at work, and to do something meanwhile.
@@ -111,7 +111,7 @@ def test_consolidation_that_does_not_help_is_told_and_made_up_for(modules: Vsphe
     with pytest.raises(NotAsAskedError, match="still need it"):
         modules.remove()
     outcome = modules.remove()
-    assert (outcome.changed, outcome.diff["before"]["needs_consolidation"]) == (True, True)
+    assert (outcome.changed, diff_of(outcome)["before"]["needs_consolidation"]) == (True, True)
     assert outcome.result["vm"]["needs_consolidation"] is False
     assert not modules.remove().changed
 

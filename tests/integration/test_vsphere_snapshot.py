@@ -25,7 +25,7 @@ from pyVmomi import vim
 
 from lab.vcenter.server import local_vcenter
 from tests.support.vcenter_client import log_in
-from tests.support.vsphere_modules import VsphereModules, fresh_modules, plain_modules
+from tests.support.vsphere_modules import VsphereModules, diff_of, fresh_modules, plain_modules
 
 MIB = 1 << 20
 pytestmark = pytest.mark.timeout(300)
@@ -53,7 +53,7 @@ def test_snapshot_comes_once_and_goes_once(modules: VsphereModules) -> None:
     again = modules.snapshot()
     assert (taken.changed, again.changed) == (True, False)
     assert again.result["snapshot"]["moid"] == taken.result["snapshot"]["moid"]
-    assert again.diff == {"before": taken.diff["after"], "after": taken.diff["after"]}
+    assert diff_of(again) == {"before": diff_of(taken)["after"], "after": diff_of(taken)["after"]}
     removed, again = modules.remove(), modules.remove()
     assert (removed.changed, again.changed) == (True, False)
     assert removed.result["snapshot"] is None
@@ -65,11 +65,11 @@ def test_check_mode_says_what_a_run_does_and_does_nothing(modules: VsphereModule
     assert modules.snapshots() == []
     assert checked.result["snapshot"] is None
     taken = modules.snapshot()
-    assert (checked.changed, checked.diff) == (taken.changed, taken.diff)
+    assert (checked.changed, diff_of(checked)) == (taken.changed, diff_of(taken))
     checked = modules.remove(check_mode=True)
     assert len(modules.snapshots()) == 1
     removed = modules.remove()
-    assert (checked.changed, checked.diff) == (removed.changed, removed.diff)
+    assert (checked.changed, diff_of(checked)) == (removed.changed, diff_of(removed))
 
 
 def test_snapshot_is_of_all_disks_without_memory(modules: VsphereModules) -> None:
@@ -201,7 +201,7 @@ def test_disks_that_are_left_out_are_not_in_the_result(tmp_path: Path) -> None:
 
 def test_tracking_starts_once_and_each_disk_gets_a_baseline(ours: VsphereModules) -> None:
     outcome = ours.snapshot(change_tracking="enabled")
-    assert outcome.diff["after"]["change_tracking"] is True
+    assert diff_of(outcome)["after"]["change_tracking"] is True
     taken = outcome.result["snapshot"]
     assert [each["change_id"] for each in taken["disks"]] == [
         each["change_id"] for each in taken["baselines"]

@@ -7,7 +7,7 @@ Ansible's own validator checks the arguments and fills in the modules' real defa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +101,12 @@ class VsphereModules:
         usual = {"name": self.vm, "migration_id": "web01", "baselines": baselines}
         found = self.call("changed_extents_info", **{**usual, **arguments})
         return {each["key"]: each for each in found.result["disks"]}
+
+
+def diff_of(outcome: Outcome) -> Mapping[str, Any]:
+    """The diff of a module that has one; it is of one thing."""
+    assert isinstance(outcome.diff, Mapping)
+    return outcome.diff
 
 
 @contextmanager

@@ -93,4 +93,5 @@ def test_baseline_of_a_disk_is_what_a_later_sync_compares_with() -> None:
 
 @pytest.mark.parametrize("lacking", ["uuid", "change_id"])
 def test_disk_that_cannot_be_found_again_has_no_baseline(lacking: str) -> None:
-    assert baseline_of(disk(**{lacking: ""})) is None
+    without: Any = {lacking: ""}
+    assert baseline_of(disk(**without)) is None
