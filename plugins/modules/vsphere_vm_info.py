@@ -130,7 +130,7 @@ vms:
           type: str
           sample: debian12_64Guest
         full_name:
-          description: The same for people.
+          description: What VMware Tools tell of the running system, else what the VM was made for, for people.
           type: str
           sample: Debian GNU/Linux 12 (64-bit)
         hostname:

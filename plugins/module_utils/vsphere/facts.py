@@ -25,6 +25,7 @@ MORE_PATHS = (
     "config.hardware.numCPU",
     "config.hardware.numCoresPerSocket",
     "config.hardware.memoryMB",
+    "guest.guestFullName",
     "guest.hostName",
     "guest.net",
     "guest.toolsVersionStatus2",
@@ -142,7 +143,8 @@ def _hardware(machine: Machine, seen: Properties, devices: Sequence[Any]) -> Dic
 def _guest(machine: Machine, seen: Properties) -> Dict[str, Any]:
     return {
         "id": seen.get("config.guestId"),
-        "full_name": seen.get("config.guestFullName"),
+        # The running guest knows better than what the VM was made for.
+        "full_name": seen.get("guest.guestFullName") or seen.get("config.guestFullName"),
         "hostname": seen.get("guest.hostName"),
         "tools_running": machine.has_running_tools,
         "tools_version_status": seen.get("guest.toolsVersionStatus2"),

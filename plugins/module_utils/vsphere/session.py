@@ -13,6 +13,7 @@ it restarts) is opened again, so one of these lives for hours.
 from __future__ import annotations
 
 import ssl
+import threading
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Callable, NamedTuple, Optional, Tuple, Type, TypeVar
@@ -88,9 +89,10 @@ USUAL_PATIENCE = Patience()
 
 
 class Session:
-    """One user at one vCenter; closing it logs out. Not for use by several threads at once.
+    """One user at one vCenter; closing it logs out. Threads may share one.
 
-    A wait for a task keeps it alive by asking; who makes no call for long uses `keep_alive`.
+    A wait for a task keeps it alive by asking; who makes no call for long, because only its cookie is in
+    use, calls `keep_alive`.
     """
 
     def __init__(
@@ -110,6 +112,8 @@ class Session:
         self._stub: Any = None
         self._content: Any = None
         self._is_logged_in = False
+        self._logins = 0
+        self._lock = threading.RLock()
 
     def __enter__(self) -> Session:
         return self
@@ -160,6 +164,16 @@ class Session:
                 raise
             raise LostAnswerError(error.what, hint=error.hint) from error
 
+    def cookie(self) -> str:
+        """Return the session as a header `Cookie` for the vCenter's own web addresses; it is a secret."""
+        self._repeat(self._log_in, is_repeatable=True)
+        return str(self._stub.cookie).partition(";")[0]
+
+    def renew(self) -> None:
+        """Log in anew, because an address refused the cookie; `cookie` is another one afterwards."""
+        self._forget(self._logins)
+        self._repeat(self._log_in, is_repeatable=True)
+
     def keep_alive(self) -> None:
         """The session, whose cookie something else uses, is known for another half hour."""
         service = self.object(vim.ServiceInstance, "ServiceInstance")
@@ -178,17 +192,27 @@ class Session:
             self._stub.DropConnections()
 
     def _ask_logged_in(self, what: str, ask: Callable[[], Answer]) -> Answer:
-        self._log_in()
+        login = self._log_in()
         try:
             return self._translated(what, ask)
         except LoggedOutError:
-            self._is_logged_in = False
+            self._forget(login)
         self._log_in()
         return self._translated(what, ask)
 
-    def _log_in(self) -> None:
-        if self._is_logged_in:
-            return
+    def _log_in(self) -> int:
+        """Return the number of the login that is in use, a new one if there is none."""
+        with self._lock:
+            if not self._is_logged_in:
+                self._log_in_anew()
+            return self._logins
+
+    def _forget(self, login: int) -> None:
+        """Let the next call log in, unless another thread has done so since this `login`."""
+        with self._lock:
+            self._is_logged_in = self._is_logged_in and self._logins != login
+
+    def _log_in_anew(self) -> None:
         if self._stub is None:
             self._open()
         # A cookie of a session that is over only confuses the login.
@@ -196,6 +220,7 @@ class Session:
         login = self._content.sessionManager.Login
         self._translated("the login", lambda: login(self._user.name, self._user.password, None))
         self._is_logged_in = True
+        self._logins += 1
 
     def _open(self) -> None:
         about = self._contents_of(self._endpoint.open_stub(FIRST_VERSION)).about

@@ -76,8 +76,7 @@ class SnapshotWork:
         elif isinstance(step, Remove):
             self._remove(step.snapshot)
             self._consolidate()
-        else:
-            assert isinstance(step, Consolidate)
+        elif isinstance(step, Consolidate):
             self._consolidate()
 
     def _take(self, step: Take, wanted: WantedSnapshot) -> None:

@@ -21,13 +21,16 @@ class FakeStub(StubAdapterBase):  # type: ignore[misc]
     def __init__(self, vcenter: FakeVcenter, version: str) -> None:
         super().__init__(version)
         self.vcenter = vcenter
-        self.dropped = 0
+        self.cookie = ""
 
     def InvokeMethod(self, mo: Any, info: Any, args: Any) -> Any:  # noqa: N802 - pyvmomi's name
         return self.vcenter.answer(info.wsdlName, self, args)
 
     def DropConnections(self) -> None:  # noqa: N802
-        self.dropped += 1
+        """There are none."""
+
+    def SetSessionId(self, session: Any) -> None:  # noqa: N802
+        self.cookie = ""
 
 
 class FakeVcenter(Endpoint):
@@ -58,6 +61,8 @@ class FakeVcenter(Endpoint):
         given = found.pop(0) if len(found) > 1 else found[0]
         if isinstance(given, Exception):
             raise given
+        if call == "Login":
+            stub.cookie = f'vmware_soap_session="{len(self.asked)}"; Path=/; HttpOnly'
         return given
 
     def _content(self, stub: FakeStub) -> Any:

@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException, RemoteDisconnected
-from typing import Any, List, Type
+from threading import get_ident
+from typing import Any, List, Set, Type
 
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.errors import FerryError
@@ -97,6 +100,35 @@ def test_change_that_met_a_forgotten_session_is_made_once(
 ) -> None:
     assert change(session, vcenter, FORGOTTEN(), "task-1") == "task-1"
     assert vcenter.asked[-3:] == ["RemoveSnapshot_Task", "Login", "RemoveSnapshot_Task"]
+
+
+def test_renewed_session_has_another_cookie(session: Session, vcenter: FakeVcenter) -> None:
+    first = session.cookie()
+    assert session.cookie() == first
+    session.renew()
+    assert session.cookie() != first
+    assert vcenter.asked == [*OPENING, "Login"]
+
+
+def test_threads_that_share_a_forgotten_session_log_in_once(
+    session: Session, vcenter: FakeVcenter
+) -> None:
+    """Each of them is told that the session is gone; only the first one opens another."""
+    read(session, vcenter, "now")
+    both_were_told = threading.Barrier(2, timeout=60)
+
+    def ask() -> str:
+        if get_ident() in told:
+            return "now"
+        told.add(get_ident())
+        both_were_told.wait()
+        raise FORGOTTEN
+
+    told: Set[int] = set()
+    with ThreadPoolExecutor(2) as pool:
+        answers = [pool.submit(session.read, "the time", ask) for _ in range(2)]
+    assert [each.result() for each in answers] == ["now", "now"]
+    assert vcenter.asked.count("Login") == 2
 
 
 def test_session_is_kept_alive_by_a_call(session: Session, vcenter: FakeVcenter) -> None:
