@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyVim.task import WaitForTask
 from pyVmomi import vim, vmodl
 
 from lab.errors import LabError
@@ -56,6 +57,51 @@ def test_a_snapshot_fails_once_and_leaves_nothing(
     assert vm.snapshot is None
     assert disk_of(vm).backing.parent is None
     client.take_snapshot(vm, quiesce=True)
+
+
+def test_a_snapshot_whose_removal_fails_stays(client: Client) -> None:
+    vm = client.vm("web01")
+    snapshot = client.take_snapshot(vm)
+    client.vcenter.control.add_fault("removal")
+
+    with pytest.raises(vim.fault.GenericVmConfigFault):
+        client.remove_snapshot(snapshot)
+
+    assert vm.snapshot.currentSnapshot == snapshot
+    client.remove_snapshot(snapshot)
+
+
+def test_a_call_whose_answer_is_lost_was_carried_out(client: Client) -> None:
+    vm = client.vm("web01")
+    client.vcenter.control.add_fault("soap_lost_answer", method="CreateSnapshot_Task")
+
+    with pytest.raises((http.client.HTTPException, ConnectionError)):
+        vm.CreateSnapshot_Task("lost", "", False, False)
+
+    last = time.monotonic() + DEADLINE
+    while vm.snapshot is None:
+        assert time.monotonic() < last
+    assert [each.name for each in vm.snapshot.rootSnapshotList] == ["lost"]
+
+
+def test_a_busy_vcenter_answers_with_503(client: Client) -> None:
+    vm = client.vm("web01")
+    client.take_snapshot(vm)
+    for kind in ("soap_unavailable", "file_unavailable"):
+        client.vcenter.control.add_fault(kind)
+
+    assert client.get(client.folder("web01/web01-flat.vmdk"))[0] == 503
+    assert client.get(client.folder("web01/web01-flat.vmdk"))[0] == 200
+    with pytest.raises(http.client.HTTPException, match="503"):
+        vm.Reload()
+    assert vm.name == "web01"
+
+
+def test_a_waiting_client_is_woken_by_the_end_of_a_task(client: Client) -> None:
+    task = client.vm("web01").CreateSnapshot_Task("s", "", False, False)
+
+    assert WaitForTask(task) == "success"
+    assert task.info.entity._moId == "vm-101"
 
 
 def test_a_fault_may_be_for_another_machine(client: Client) -> None:

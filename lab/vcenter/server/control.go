@@ -22,40 +22,31 @@ type answer func(r *http.Request) (interface{}, error)
 
 // control is the lab's own interface, which no vCenter has; CONTROL.md describes it.
 func (s *site) control() http.Handler {
+	routes := map[string]methodTable{
+		"state":    {http.MethodGet: s.describe},
+		"settings": {http.MethodPut: s.changeSettings},
+		"faults":   {http.MethodPost: s.addFault, http.MethodDelete: quietly(s.switches.clear)},
+		"counters": {http.MethodGet: s.tellCounters, http.MethodDelete: quietly(s.counters.clear)},
+		"sessions": {http.MethodDelete: quietly(s.expireSessions)},
+		"leases":   {http.MethodDelete: quietly(s.expireLeases)},
+		"disks/":   {http.MethodPost: s.changeDisk, http.MethodDelete: s.removeDisk},
+	}
 	mux := http.NewServeMux()
-	mux.HandleFunc(labPrefix+"state", s.switchFor(methodTable{http.MethodGet: s.describe}))
-	mux.HandleFunc(labPrefix+"settings", s.switchFor(methodTable{http.MethodPut: s.changeSettings}))
-	mux.HandleFunc(labPrefix+"faults", s.switchFor(methodTable{
-		http.MethodPost: s.addFault,
-		http.MethodDelete: func(*http.Request) (interface{}, error) {
-			s.switches.clear()
-			return nil, nil
-		},
-	}))
-	mux.HandleFunc(labPrefix+"counters", s.switchFor(methodTable{
-		http.MethodGet: func(*http.Request) (interface{}, error) { return s.counters.snapshot(), nil },
-		http.MethodDelete: func(*http.Request) (interface{}, error) {
-			s.counters.clear()
-			return nil, nil
-		},
-	}))
-	mux.HandleFunc(labPrefix+"sessions", s.switchFor(methodTable{
-		http.MethodDelete: func(*http.Request) (interface{}, error) {
-			s.expireSessions()
-			return nil, nil
-		},
-	}))
-	mux.HandleFunc(labPrefix+"leases", s.switchFor(methodTable{
-		http.MethodDelete: func(*http.Request) (interface{}, error) {
-			s.expireLeases()
-			return nil, nil
-		},
-	}))
-	mux.HandleFunc(labPrefix+"disks/", s.switchFor(methodTable{
-		http.MethodPost: s.changeDisk, http.MethodDelete: s.removeDisk,
-	}))
+	for path, table := range routes {
+		mux.HandleFunc(labPrefix+path, s.switchFor(table))
+	}
 	return mux
 }
+
+// quietly is for what needs no words and cannot fail.
+func quietly(act func()) answer {
+	return func(*http.Request) (interface{}, error) {
+		act()
+		return nil, nil
+	}
+}
+
+func (s *site) tellCounters(*http.Request) (interface{}, error) { return s.counters.snapshot(), nil }
 
 type methodTable map[string]answer
 

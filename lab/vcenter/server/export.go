@@ -64,12 +64,20 @@ func (l *lease) addURLs(info *types.HttpNfcLeaseInfo) error {
 	return nil
 }
 
+// makeBody lets qemu-img read a disk without children where it lies, and any other from a copy.
 func makeBody(disk *stack, body string) error {
+	if base, isAlone := disk.layers[0].(flatLayer); isAlone {
+		return convert(base.Name(), body)
+	}
 	raw := body + ".raw"
 	if err := disk.copyOut(raw); err != nil {
 		return err
 	}
 	defer os.Remove(raw)
+	return convert(raw, body)
+}
+
+func convert(raw, body string) error {
 	command := exec.Command("qemu-img", "convert", "-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized", raw, body)
 	if said, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("qemu-img: %s %s", err, said)

@@ -14,6 +14,7 @@ const (
 	folderPrefix = "/folder/"
 	leasePrefix  = "/nfc/"
 	labPrefix    = "/ferry-lab/"
+	soapPath     = "/sdk"
 )
 
 // gate stands before the simulator's handlers. Files are read only by those who have a session, and each
@@ -25,16 +26,22 @@ func (s *site) gate(inner http.Handler) http.Handler {
 		case strings.HasPrefix(r.URL.Path, labPrefix):
 			lab.ServeHTTP(w, r)
 		case strings.HasPrefix(r.URL.Path, leasePrefix):
-			withSession(w, r, s.serveLease)
+			s.withSession(w, r, s.serveLease)
 		case strings.HasPrefix(r.URL.Path, folderPrefix):
-			withSession(w, r, func(w http.ResponseWriter, r *http.Request) { s.serveFolder(w, r, inner) })
+			s.withSession(w, r, func(w http.ResponseWriter, r *http.Request) { s.serveFolder(w, r, inner) })
+		case r.URL.Path == soapPath && r.Method == http.MethodPost:
+			s.serveCall(w, r, inner)
 		default:
 			inner.ServeHTTP(w, r)
 		}
 	})
 }
 
-func withSession(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+func (s *site) withSession(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+	if s.switches.take(faultFileUnavailable, "") != nil {
+		http.Error(w, "busy", http.StatusServiceUnavailable)
+		return
+	}
 	if !isAuthenticated(r) {
 		w.Header().Set("WWW-Authenticate", `Basic realm="VMware HTTP server"`)
 		http.Error(w, "no session", http.StatusUnauthorized)

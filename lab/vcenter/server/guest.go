@@ -67,13 +67,14 @@ func differences(opened *stack, image *os.File) ([]int64, error) {
 		return nil, fmt.Errorf("an image of %d bytes is no content for a disk of %d bytes", info.Size(), opened.capacity)
 	}
 	var found []int64
+	there := make([]byte, blockSize)
 	for block := int64(0); block < opened.blocks(); block++ {
 		here, err := opened.read(block)
 		if err != nil {
 			return nil, err
 		}
-		there, err := imageBlock(image, block, len(here))
-		if err != nil {
+		there = there[:len(here)]
+		if err := readImage(image, block, there); err != nil {
 			return nil, err
 		}
 		if !bytes.Equal(here, there) {
@@ -85,8 +86,8 @@ func differences(opened *stack, image *os.File) ([]int64, error) {
 
 func copyBlocks(opened *stack, image *os.File, blocks []int64) error {
 	for _, block := range blocks {
-		data, err := imageBlock(image, block, int(opened.length(block)))
-		if err != nil {
+		data := make([]byte, opened.length(block))
+		if err := readImage(image, block, data); err != nil {
 			return err
 		}
 		if err := opened.write(block, data); err != nil {
@@ -96,13 +97,14 @@ func copyBlocks(opened *stack, image *os.File, blocks []int64) error {
 	return nil
 }
 
-// imageBlock reads a block of the image; behind its end are zeros.
-func imageBlock(image *os.File, block int64, length int) ([]byte, error) {
-	data := make([]byte, length)
-	if _, err := image.ReadAt(data, block*blockSize); err != nil && err != io.EOF {
-		return nil, err
+// readImage fills the buffer with a block of the image; behind its end are zeros.
+func readImage(image *os.File, block int64, buffer []byte) error {
+	count, err := image.ReadAt(buffer, block*blockSize)
+	copy(buffer[count:], zeros[:])
+	if err == io.EOF {
+		return nil
 	}
-	return data, nil
+	return err
 }
 
 func (vm *virtualMachine) withDisk(disk *diskRecord, do func(*stack) error) error {

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -127,14 +128,15 @@ func (c *childLayer) Close() error { return c.file.Close() }
 type stack struct {
 	layers   []layer
 	capacity int64
+	buffer   [blockSize]byte
 }
 
 // blocks returns the number of blocks, and with it the number after the last.
 func (s *stack) blocks() int64 { return (s.capacity + blockSize - 1) / blockSize }
 
-// read returns the block as the topmost file that holds it has it.
+// read returns the block as the topmost file that holds it has it. The bytes are good until the next read.
 func (s *stack) read(block int64) ([]byte, error) {
-	buffer := make([]byte, s.length(block))
+	buffer := s.buffer[:s.length(block)]
 	for _, each := range s.layers {
 		found, err := each.read(block, buffer)
 		if found && err == io.EOF {
@@ -192,14 +194,9 @@ func (s *stack) copyOut(path string) error {
 	return nil
 }
 
-func isZero(data []byte) bool {
-	for _, each := range data {
-		if each != 0 {
-			return false
-		}
-	}
-	return true
-}
+var zeros [blockSize]byte
+
+func isZero(data []byte) bool { return bytes.Equal(data, zeros[:len(data)]) }
 
 func (s *stack) length(block int64) int64 {
 	if rest := s.capacity - block*blockSize; rest < blockSize {

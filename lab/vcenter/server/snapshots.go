@@ -150,6 +150,9 @@ func (s *snapshot) RemoveSnapshotTask(ctx *simulator.Context, req *types.RemoveS
 		if s.vm.record.snapshot(s.id) == nil {
 			return nil, &types.ManagedObjectNotFound{Obj: s.Self}
 		}
+		if s.vm.site.switches.take(faultRemoval, s.vm.Name) != nil {
+			return nil, &types.GenericVmConfigFault{Reason: "An error occurred while removing a snapshot"}
+		}
 		return nil, s.vm.removeSnapshots(consolidate, s.vm.record.subtree(s.id, req.RemoveChildren))
 	})
 	return &methods.RemoveSnapshot_TaskBody{Res: &types.RemoveSnapshot_TaskResponse{Returnval: task}}

@@ -17,15 +17,20 @@ const (
 	faultApplicationQuiesce = "application_quiesce"
 	faultFilesystemQuiesce  = "filesystem_quiesce"
 	faultSnapshot           = "snapshot"
+	faultRemoval            = "removal"
 	faultConsolidation      = "consolidation"
 	faultSlowTask           = "slow_task"
 	faultSession            = "session_expired"
 	faultLease              = "lease_expired"
+	faultUnavailable        = "soap_unavailable"
+	faultLostAnswer         = "soap_lost_answer"
+	faultFileUnavailable    = "file_unavailable"
 )
 
 var faultKinds = []string{
 	faultFile, faultOmitExtent, faultApplicationQuiesce, faultFilesystemQuiesce, faultSnapshot,
-	faultConsolidation, faultSlowTask, faultSession, faultLease,
+	faultRemoval, faultConsolidation, faultSlowTask, faultSession, faultLease,
+	faultUnavailable, faultLostAnswer, faultFileUnavailable,
 }
 
 // settings hold for all machines until they are changed.
@@ -50,6 +55,8 @@ type fault struct {
 	AfterBytes int64 `json:"after_bytes"`
 	// Seconds is what a slow task takes longer.
 	Seconds float64 `json:"seconds"`
+	// Method is the call that a fault of the wire is for, such as CreateSnapshot_Task; without it any.
+	Method string `json:"method"`
 }
 
 // switches are what the lab sets from outside.
@@ -105,20 +112,30 @@ func (s *switches) pending() []fault {
 
 // take returns the fault that is to happen now, or nil; it happens once less from then on.
 func (s *switches) take(kind, vm string) *fault {
-	return s.takeAfter(kind, vm, 0)
+	return s.takeIf(kind, func(each *fault) bool { return each.VM == "" || each.VM == vm })
 }
 
 // takeAfter counts the bytes against the faults of the kind, and returns one for which enough were read.
 func (s *switches) takeAfter(kind, vm string, bytes int64) *fault {
+	return s.takeIf(kind, func(each *fault) bool {
+		if each.VM != "" && each.VM != vm {
+			return false
+		}
+		each.AfterBytes -= bytes
+		return each.AfterBytes <= 0
+	})
+}
+
+// takeCall returns a fault of the wire that is to meet the call.
+func (s *switches) takeCall(kind, method string) *fault {
+	return s.takeIf(kind, func(each *fault) bool { return each.Method == "" || each.Method == method })
+}
+
+func (s *switches) takeIf(kind string, happens func(*fault) bool) *fault {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	for i := range s.faults {
-		each := &s.faults[i]
-		if each.Kind != kind || (each.VM != "" && each.VM != vm) {
-			continue
-		}
-		each.AfterBytes -= bytes
-		if each.AfterBytes <= 0 {
+		if s.faults[i].Kind == kind && happens(&s.faults[i]) {
 			return s.spend(i)
 		}
 	}
