@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyVmomi import vim, vmodl
@@ -160,7 +161,7 @@ def test_a_snapshot_is_renamed(client: Client) -> None:
     ids=["wanted", "not wanted", "wanted of a machine that is off"],
 )
 def test_the_tree_says_whether_a_snapshot_was_quiesced(
-    tmp_path: Path, machine: dict[str, bool], quiesce: bool, quiesced: bool
+    tmp_path: Path, machine: dict[str, Any], quiesce: bool, quiesced: bool
 ) -> None:
     with fresh_client(tmp_path, **machine) as client:
         vm = client.vm("web01")

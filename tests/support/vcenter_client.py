@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pyVim.connect import SmartConnect
-from pyVmomi import vim
+from pyVmomi import vim, vmodl
 
 from lab.vcenter.server import Vcenter, local_vcenter
 
@@ -43,8 +43,9 @@ class Client:
 
     def read(self, thing: Any, path: str) -> Any:
         """One property by the collector: the way that works with the plain simulator too."""
-        kind = vim.PropertySpec(type=type(thing), pathSet=[path])
-        spec = vim.PropertyFilterSpec(objectSet=[vim.ObjectSpec(obj=thing)], propSet=[kind])
+        query = vmodl.query.PropertyCollector
+        kind = query.PropertySpec(type=type(thing), pathSet=[path])
+        spec = query.FilterSpec(objectSet=[query.ObjectSpec(obj=thing)], propSet=[kind])
         found = self.content.propertyCollector.RetrieveContents([spec])[0].propSet
         return found[0].val if found else None
 

@@ -42,21 +42,11 @@ type builder struct {
 
 // addInventory makes the machines that the directory knows, then those of the file that are new.
 func (s *site) addInventory(service *simulator.Service, file string) error {
-	var wanted inventorySpec
-	if file != "" {
-		if err := readJSON(file, &wanted); err != nil {
-			return fmt.Errorf("%s: %w", file, err)
-		}
+	records, err := s.allRecords(file)
+	if err != nil {
+		return err
 	}
 	b, err := newBuilder(s, service)
-	if err != nil {
-		return err
-	}
-	known, err := s.loadRecords()
-	if err != nil {
-		return err
-	}
-	records, err := s.withNew(known, wanted.Machines)
 	if err != nil {
 		return err
 	}
@@ -67,6 +57,20 @@ func (s *site) addInventory(service *simulator.Service, file string) error {
 	}
 	wrapCollector()
 	return nil
+}
+
+func (s *site) allRecords(file string) ([]*machineRecord, error) {
+	var wanted inventorySpec
+	if file != "" {
+		if err := readJSON(file, &wanted); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	known, err := s.loadRecords()
+	if err != nil {
+		return nil, err
+	}
+	return s.withNew(known, wanted.Machines)
 }
 
 func (s *site) loadRecords() ([]*machineRecord, error) {
