@@ -147,6 +147,20 @@ def test_a_slow_task_lets_the_machine_answer_meanwhile(client: Client) -> None:
     assert time.monotonic() - began >= 1.0
 
 
+def test_a_snapshot_leaves_the_tree_before_its_disks_are_merged(client: Client) -> None:
+    vm = client.vm("web01")
+    snapshot = client.take_snapshot(vm)
+    client.vcenter.control.add_fault("slow_task", seconds=1.0)
+
+    task = snapshot.RemoveSnapshot_Task(False)
+
+    assert vm.snapshot is None
+    assert vm.runtime.consolidationNeeded is True
+    assert task in vm.recentTask
+    client.wait(task)
+    assert vm.runtime.consolidationNeeded is False
+
+
 def test_an_expired_session_is_refused_everywhere(client: Client) -> None:
     vm = client.vm("web01")
     client.take_snapshot(vm)

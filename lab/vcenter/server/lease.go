@@ -49,7 +49,11 @@ type leaseFile struct {
 
 // ExportSnapshot exports the disks that the snapshot froze; the machine may run.
 func (s *snapshot) ExportSnapshot(ctx *simulator.Context, req *types.ExportSnapshot) soap.HasFault {
-	reference, fault := s.vm.export(ctx, s.vm.record.snapshot(s.id).Disks)
+	record := s.vm.record.snapshot(s.id)
+	if record == nil {
+		return &methods.ExportSnapshotBody{Fault_: simulator.Fault("", &types.ManagedObjectNotFound{Obj: s.Self})}
+	}
+	reference, fault := s.vm.export(ctx, record.Disks)
 	if fault != nil {
 		return &methods.ExportSnapshotBody{Fault_: fault}
 	}

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"errors"
 	"log"
 	"time"
 
@@ -145,44 +146,43 @@ func (vm *virtualMachine) freeze(disk *diskRecord) (diskRecord, error) {
 
 // RemoveSnapshotTask takes the snapshot out of the tree and, unless told otherwise, consolidates.
 func (s *snapshot) RemoveSnapshotTask(ctx *simulator.Context, req *types.RemoveSnapshot_Task) soap.HasFault {
-	consolidate := req.Consolidate == nil || *req.Consolidate
-	task := s.vm.site.startTask(s.vm, "removeSnapshotTask", func() (types.AnyType, types.BaseMethodFault) {
-		if s.vm.record.snapshot(s.id) == nil {
-			return nil, &types.ManagedObjectNotFound{Obj: s.Self}
-		}
-		if s.vm.site.switches.take(faultRemoval, s.vm.Name) != nil {
-			return nil, &types.GenericVmConfigFault{Reason: "An error occurred while removing a snapshot"}
-		}
-		return nil, s.vm.removeSnapshots(consolidate, s.vm.record.subtree(s.id, req.RemoveChildren))
-	})
+	ids := s.vm.record.subtree(s.id, req.RemoveChildren)
+	task := s.vm.startRemoval("removeSnapshotTask", ids, req.Consolidate)
 	return &methods.RemoveSnapshot_TaskBody{Res: &types.RemoveSnapshot_TaskResponse{Returnval: task}}
 }
 
 // RemoveAllSnapshotsTask removes the whole tree.
 func (vm *virtualMachine) RemoveAllSnapshotsTask(ctx *simulator.Context, req *types.RemoveAllSnapshots_Task) soap.HasFault {
-	consolidate := req.Consolidate == nil || *req.Consolidate
-	task := vm.site.startTask(vm, "removeAllSnapshotsTask", func() (types.AnyType, types.BaseMethodFault) {
-		return nil, vm.removeSnapshots(consolidate, vm.record.allSnapshots())
-	})
+	task := vm.startRemoval("removeAllSnapshotsTask", vm.record.allSnapshots(), req.Consolidate)
 	return &methods.RemoveAllSnapshots_TaskBody{Res: &types.RemoveAllSnapshots_TaskResponse{Returnval: task}}
 }
 
-// removeSnapshots saves that the snapshots are gone before it touches their files: from then on a machine
-// that was interrupted needs consolidation, and no snapshot shows what it was not.
-func (vm *virtualMachine) removeSnapshots(consolidate bool, ids []int32) types.BaseMethodFault {
+// startRemoval takes the snapshots out of the tree at once; what takes the task's time is the merging.
+func (vm *virtualMachine) startRemoval(name string, ids []int32, consolidate *bool) types.ManagedObjectReference {
+	fault := vm.dropSnapshots(ids)
+	return vm.site.startTask(vm, name, func() (types.AnyType, types.BaseMethodFault) {
+		if fault != nil || (consolidate != nil && !*consolidate) {
+			return nil, fault
+		}
+		return nil, vm.consolidate()
+	})
+}
+
+// dropSnapshots saves that they are gone before anybody touches their files: from then on a machine that was
+// interrupted needs consolidation, and no snapshot shows what it was not.
+func (vm *virtualMachine) dropSnapshots(ids []int32) types.BaseMethodFault {
 	if busy := vm.busy(); busy != nil {
 		return busy
 	}
-	fault := vm.change(func() error {
+	if vm.site.switches.take(faultRemoval, vm.Name) != nil {
+		return &types.GenericVmConfigFault{Reason: "An error occurred while removing a snapshot"}
+	}
+	return vm.change(func() error {
 		for _, id := range ids {
 			vm.record.dropSnapshot(id)
 		}
 		return vm.stun()
 	})
-	if fault != nil || !consolidate {
-		return fault
-	}
-	return vm.consolidate()
 }
 
 func (vm *virtualMachine) consolidate() types.BaseMethodFault {
@@ -263,10 +263,16 @@ func (vm *virtualMachine) restart(disk *diskRecord) error {
 	return vm.startTracking(disk)
 }
 
+// errGone: two clients at once, of whom the other removed the snapshot.
+var errGone = errors.New("the snapshot is gone")
+
 // RenameSnapshot changes name and description at once.
 func (s *snapshot) RenameSnapshot(ctx *simulator.Context, req *types.RenameSnapshot) soap.HasFault {
 	fault := s.vm.change(func() error {
 		record := s.vm.record.snapshot(s.id)
+		if record == nil {
+			return errGone
+		}
 		record.Name = or(req.Name, record.Name)
 		record.Description = or(req.Description, record.Description)
 		return nil

@@ -119,9 +119,13 @@ func (m *machineRecord) allSnapshots() []int32 {
 	return found
 }
 
-// dropSnapshot takes it out of the tree; what stood on it stands on its parent.
+// dropSnapshot takes it out of the tree, if it is there; what stood on it stands on its parent.
 func (m *machineRecord) dropSnapshot(id int32) {
-	parent := m.snapshot(id).Parent
+	dropped := m.snapshot(id)
+	if dropped == nil {
+		return
+	}
+	parent := dropped.Parent
 	kept := []snapRecord{}
 	for _, each := range m.Snapshots {
 		if each.Parent == id {
