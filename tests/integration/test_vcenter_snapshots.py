@@ -234,22 +234,3 @@ def test_no_file_is_served_without_a_session(client: Client) -> None:
     client.take_snapshot(client.vm("web01"))
 
     assert client.get(client.folder("web01/web01-flat.vmdk"), cookie=False)[0] == 401
-
-
-def test_a_machine_is_found_by_view_path_and_uuid(client: Client) -> None:
-    content, vm = client.content, client.vm("web01")
-    view = content.viewManager.CreateContainerView(
-        content.rootFolder, [vim.VirtualMachine], recursive=True
-    )
-
-    assert list(view.view) == [vm]
-    assert content.searchIndex.FindByUuid(None, vm.config.uuid, True, False) == vm
-    assert vm.summary.vm == vm
-
-
-def test_a_client_cannot_destroy_the_labs_machines(client: Client) -> None:
-    vm = client.vm("web01")
-    client.wait(vm.PowerOff())
-
-    with pytest.raises(vim.fault.MethodDisabled):
-        vm.Destroy_Task()

@@ -255,6 +255,21 @@ def test_a_wrong_argument_is_named(client: Client, asked: tuple[int, int, str], 
     assert refused.value.invalidProperty == named
 
 
+def test_a_growth_shows_in_the_size_alone(client: Client) -> None:
+    """The trap itself: the old id is still good, and no area tells of the new end."""
+    vm = client.vm("web01")
+    first = client.take_snapshot(vm)
+    known = change_id(first)
+    client.remove_snapshot(first)
+    client.vcenter.control.grow("web01", 2000, 2 * ODD_SIZE)
+
+    second = client.take_snapshot(vm)
+
+    assert disk_of(second).capacityInBytes == 2 * ODD_SIZE
+    assert change_id(second).partition("/")[0] == known.partition("/")[0]
+    assert changed_areas(vm, second, known) == []
+
+
 def test_disks_are_added_grown_and_removed(client: Client, tmp_path: Path) -> None:
     control, vm = client.vcenter.control, client.vm("web01")
     key = control.add_disk("web01", size=MIB)
