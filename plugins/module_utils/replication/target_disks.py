@@ -9,6 +9,7 @@ part of LVM, or written by another receiver. It is writable at the block layer o
 from __future__ import annotations
 
 import abc
+import errno
 import os
 
 from ..units import MIB
@@ -20,6 +21,9 @@ from .limits import CHUNK
 # Larger zero requests time out on some iSCSI targets, smaller ones are slow on thin volumes; oVirt's
 # imageio found the same bound safe (ovirt-imageio, ops.py, Zero).
 MAX_ZERO = 128 * MIB
+
+# How a file system, or an old kernel, says that it makes no holes.
+NO_HOLES = (errno.EOPNOTSUPP, errno.ENOTTY)
 
 
 class TargetDisk(Disk):
@@ -59,11 +63,12 @@ class PathTargetDisk(PathDisk, TargetDisk):
             raise self._failed(f"write {len(data)} bytes at {start} of", error) from error
 
     def zero(self, start: int, length: int) -> None:
-        """See TargetDisk. A device that has no zeroing of its own gets zeros written by the kernel."""
-        if self.is_block and (start + length) % self.alignment == 0:
-            self._zero_out(Span(start, length))
-        else:
-            self._write_zeros(Span(start, length))
+        """See TargetDisk. A file gets a hole; where neither file system nor device can, zeros are written."""
+        span = Span(start, length)
+        if self.is_block and span.end % self.alignment == 0:
+            self._zero_out(span)
+        elif self.is_block or not self._punch_hole(span):
+            self._write_zeros(span)
 
     def flush(self) -> None:
         """See TargetDisk."""
@@ -92,6 +97,16 @@ class PathTargetDisk(PathDisk, TargetDisk):
                 ioctls.zero_out(self._descriptor, piece.start, piece.length)
         except OSError as error:
             raise self._failed(f"zero {span.length} bytes at {span.start} of", error) from error
+
+    def _punch_hole(self, span: Span) -> bool:
+        """Return whether the file system could."""
+        try:
+            ioctls.punch_hole(self._descriptor, span.start, span.length)
+        except OSError as error:
+            if error.errno in NO_HOLES:
+                return False
+            raise self._failed(f"zero {span.length} bytes at {span.start} of", error) from error
+        return True
 
     def _write_zeros(self, span: Span) -> None:
         buffer = aligned_buffer()

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from pathlib import Path
 from typing import Iterator
@@ -153,14 +154,59 @@ def test_zeroing_a_block_device_touches_nothing_else(file: Path, start: int, len
     assert file.read_bytes() == content[:start] + bytes(length) + content[start + length :]
 
 
-def test_zeroing_a_file_touches_nothing_else(file: Path) -> None:
+BLOCK = 4096
+# Start and length of what is zeroed in a file of 2 MiB and 99 bytes, and the whole blocks in it.
+HOLES = {
+    "less than a block": (GRANULE, 99, 0),
+    "an end inside a block": (MIB, GRANULE + 99, GRANULE),
+    "a start inside a block": (777, MIB - 777, MIB - BLOCK),
+    "up to the end": (MIB, MIB + 99, MIB),
+    "all of it": (0, 2 * MIB + 99, 2 * MIB),
+}
+
+
+def zero_a_part(path: Path, start: int, length: int) -> int:
+    """Fill a file, zero a part of it, and see that nothing else changed; return the bytes given back."""
     content = noise(2 * MIB + 99)
-    file.write_bytes(content)
-    disk = PathTargetDisk(str(file))
-    disk.zero(MIB, MIB + 99)
+    with path.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())  # Blocks are counted when they are allocated.
+    before = path.stat().st_blocks
+    disk = PathTargetDisk(str(path))
+    disk.zero(start, length)
     disk.flush()
+    assert read_all(disk, disk.size)[start : start + length] == bytes(length)
     disk.close()
-    assert file.read_bytes() == content[:MIB] + bytes(MIB + 99)
+    assert path.read_bytes() == content[:start] + bytes(length) + content[start + length :]
+    return (before - path.stat().st_blocks) * 512
+
+
+@pytest.mark.parametrize(("start", "length", "whole"), HOLES.values(), ids=HOLES.keys())
+def test_zeroing_a_file_gives_back_its_blocks_and_touches_nothing_else(
+    file: Path, start: int, length: int, whole: int
+) -> None:
+    assert zero_a_part(file, start, length) >= whole
+
+
+@pytest.mark.parametrize(("start", "length", "_whole"), HOLES.values(), ids=HOLES.keys())
+def test_where_a_file_system_makes_no_holes_zeros_are_written(
+    ramfs_file: Path, start: int, length: int, _whole: int
+) -> None:
+    assert zero_a_part(ramfs_file, start, length) == 0
+
+
+def test_zeroing_that_is_refused_is_an_error() -> None:
+    descriptor = os.memfd_create("sealed", os.MFD_ALLOW_SEALING)
+    try:
+        os.truncate(descriptor, MIB)
+        disk = PathTargetDisk(f"/proc/self/fd/{descriptor}")
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE)
+        with pytest.raises(DiskError, match=r"Cannot zero 65536 bytes at 0 of .*not permitted"):
+            disk.zero(0, GRANULE)
+        disk.close()
+    finally:
+        os.close(descriptor)
 
 
 TAILS = {
