@@ -154,6 +154,13 @@ def test_worker_lets_in_nobody_else(worker: Worker, tmp_path: Path) -> None:
     assert "Permission denied (publickey)" in refused.stderr
 
 
+def test_accelerators_are_found_by_the_workers_python(worker: Worker, image: Path) -> None:
+    program = "import blake3, zstandard; print(blake3.blake3(b'').hexdigest(length=16))"
+    # The first test vector of BLAKE3 (its authors' test_vectors.json).
+    assert worker.run(f'python3 -c "{program}"').strip() == "af1349b9f5f9a1a6a0404dea36dcc949"
+    assert "blake3-1.0.11-cp311-" in image.with_suffix(".packages").read_text()
+
+
 def test_guest_agent_tells_the_address_and_runs_no_programs(worker: Worker) -> None:
     worker.wait_until_ready()
     found = asyncio.run(qemu.guest_interfaces(worker.machine.directory))
