@@ -8,6 +8,7 @@ The module of the same name starts the receiver, detached, and returns; this fol
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from typing import Any, Dict, Mapping
@@ -30,6 +31,7 @@ from ansible_collections.ferry.hvm.plugins.plugin_utils.task import failed
 # Ansible imports this file in its main process, before the worker process without a terminal is
 # forked (ansible-core 2.17 to 2.19). ansible-runner, and AWX with it, offers a terminal that is none.
 ON_TERMINAL = sys.stdout.isatty() and "AWX_ISOLATED_DATA_DIR" not in os.environ
+WIDTH = shutil.get_terminal_size().columns
 
 
 def _show(text: str, newline: bool) -> None:
@@ -38,7 +40,8 @@ def _show(text: str, newline: bool) -> None:
 
 def _reporter(migration_id: str, variables: Mapping[str, Any]) -> Reporter:
     is_alone = len(variables.get("ansible_play_hosts", ())) == 1
-    return Reporter(migration_id, show=_show, now=time.monotonic, rewrites=ON_TERMINAL and is_alone)
+    width = WIDTH if ON_TERMINAL and is_alone else None
+    return Reporter(migration_id, show=_show, now=time.monotonic, width=width)
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible publishes no types.

@@ -8,56 +8,85 @@ decides which lines are shown. Every plain line is a row in AWX's database, so t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Callable, Dict, Mapping
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Sequence, Tuple
 
 from ..module_utils.units import show_duration, show_size
 
-# A plain line at each tenth of the way, and in between when a person would wonder.
+# A plain line at each tenth of the way, but none within a minute of the last; and where a tenth takes long,
+# one before a person, or AWX, takes the silence for the end.
 _PLAIN_PERCENT = 10
-_PLAIN_SECONDS = 30.0
+_PLAIN_SECONDS = 60.0
+_PLAIN_SILENCE = 300.0
 # Back to the line's start and clear it (ECMA-48 EL): the next line takes the place of the last.
 _REWRITE = "\r\x1b[K"
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a sync is, all its disks together, in bytes. `rate` in bytes per second of disk done,
-    `eta` in seconds, None while it cannot be told."""
+class DiskProgress(NamedTuple):
+    """How far a disk is, or several together, in bytes: `done` of `size`; `same`, `zero` and `data` are its
+    parts, and `sent` is what crossed."""
 
+    name: str
     size: int
     done: int
+    same: int
+    zero: int
+    data: int
     sent: int
+
+    @property
+    def percent(self) -> float:
+        """How much is done, 0 to 100; a disk of no size is done."""
+        return 100.0 * self.done / self.size if self.size else 100.0
+
+
+class Progress(NamedTuple):
+    """How far a sync of at least one disk is. `rate` in bytes per second of disk done, `eta` in seconds,
+    None while it cannot be told."""
+
+    disks: Tuple[DiskProgress, ...]
     rate: float
     eta: float | None
 
     @property
-    def percent(self) -> float:
-        """How much of the disks is done, 0 to 100; disks of no size are done."""
-        return 100.0 * self.done / self.size if self.size else 100.0
+    def total(self) -> DiskProgress:
+        """All disks together, under no name."""
+        return DiskProgress(
+            "", *(sum(numbers) for numbers in zip(*(disk[1:] for disk in self.disks)))
+        )
 
 
 def parse_progress(document: Mapping[str, Any]) -> Progress:
     """Return the progress that the receiver's document tells."""
     disks = document["disks"]
     return Progress(
-        size=sum(disk["size"] for disk in disks),
-        done=sum(disk["done"] for disk in disks),
-        sent=sum(disk["sent"] for disk in disks),
+        tuple(DiskProgress(*(disk[field] for field in DiskProgress._fields)) for disk in disks),
         rate=float(document.get("rate") or 0.0),
         eta=document.get("eta"),
     )
 
 
 def describe(migration_id: str, progress: Progress) -> str:
-    """Return the progress as one line: percent, amount, rate, bytes that were not sent, time left."""
-    left = "" if progress.eta is None else f", {show_duration(progress.eta)} left"
+    """Return the progress as one line, what matters most first, for a terminal may cut its end.
+
+    Percent, time left, amount and rate; what same, zero and packing saved; of several disks those at work.
+    """
+    total = progress.total
+    left = "" if progress.eta is None else f"{show_duration(progress.eta)} left, "
+    packed = max(0, total.data - total.sent)
     return (
-        f"{migration_id}: {progress.percent:5.1f} %  "
-        f"{show_size(progress.done)} of {show_size(progress.size)}, "
-        f"{show_size(progress.rate)}/s, {show_size(max(0, progress.done - progress.sent))} not sent"
-        f"{left}"
+        f"{migration_id}: {total.percent:5.1f} %, {left}{show_size(total.done)} of {show_size(total.size)} "
+        f"at {show_size(progress.rate)}/s; saved {show_size(total.same)} same, {show_size(total.zero)} zero, "
+        f"{show_size(packed)} packed{_describe_disks(progress.disks)}"
     )
+
+
+def _describe_disks(disks: Sequence[DiskProgress]) -> str:
+    if len(disks) == 1:
+        return ""
+    ended = sum(disk.done >= disk.size for disk in disks)
+    at_work = [disk for disk in disks if 0 < disk.done < disk.size]
+    told = "".join(f", {disk.name} {disk.percent:.1f} %" for disk in at_work)
+    return f"; {ended} of {len(disks)} disks done{told}"
 
 
 def finish(replication: Mapping[str, Any]) -> Dict[str, Any]:
@@ -92,8 +121,8 @@ def summarize(replication: Mapping[str, Any]) -> str:
 class Reporter:
     """Shows the progress of one migration by `show(text, newline)`.
 
-    `rewrites`: one line that is written over, for a terminal and a single migration; otherwise
-    plain lines, each when another tenth is done or 30 s went by.
+    `width`: columns of one line that is written over, for a terminal and a single migration; None for
+    plain lines, which are sparse.
     """
 
     def __init__(
@@ -102,31 +131,32 @@ class Reporter:
         *,
         show: Callable[[str, bool], None],
         now: Callable[[], float],
-        rewrites: bool,
+        width: int | None,
     ) -> None:
         self._migration_id = migration_id
         self._show = show
         self._now = now
-        self._rewrites = rewrites
-        self._shown_percent = -1.0
+        self._width = width
+        self._shown_percent = 0.0
         self._shown_at = float("-inf")
 
     def report(self, progress: Progress) -> None:
-        """Show `progress`, if it is time for a line and there is something new to tell."""
+        """Show `progress`, if it is time for a line."""
         line = describe(self._migration_id, progress)
-        if self._rewrites:
-            self._show(_REWRITE + line, False)
-            self._shown_at = self._now()
+        if self._width is not None:
+            # A line that wraps could not be written over.
+            self._show(_REWRITE + line[: self._width - 1], False)
         elif self._is_due(progress):
             self._show(line, True)
-            self._shown_percent = progress.percent
-            self._shown_at = self._now()
+        else:
+            return
+        self._shown_percent = progress.total.percent
+        self._shown_at = self._now()
 
     def _is_due(self, progress: Progress) -> bool:
-        steps = int(progress.percent // _PLAIN_PERCENT)
-        if steps > int(self._shown_percent // _PLAIN_PERCENT):
-            return True
-        return self._now() - self._shown_at >= _PLAIN_SECONDS
+        silence = self._now() - self._shown_at
+        steps = progress.total.percent // _PLAIN_PERCENT - self._shown_percent // _PLAIN_PERCENT
+        return silence >= (_PLAIN_SECONDS if steps > 0 else _PLAIN_SILENCE)
 
     def say(self, text: str) -> None:
         """Show `text` as a line of its own."""
@@ -135,6 +165,6 @@ class Reporter:
 
     def finish(self) -> None:
         """End a line that was written over, so that what follows starts on its own."""
-        if self._rewrites and self._shown_at != float("-inf"):
+        if self._width is not None and self._shown_at != float("-inf"):
             self._show("", True)
             self._shown_at = float("-inf")

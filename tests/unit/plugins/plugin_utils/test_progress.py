@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from ansible_collections.ferry.hvm.plugins.module_utils.units import GIB, MIB
 from ansible_collections.ferry.hvm.plugins.plugin_utils.progress import (
+    DiskProgress,
     Progress,
     Reporter,
     describe,
@@ -18,10 +19,10 @@ from ansible_collections.ferry.hvm.plugins.plugin_utils.progress import (
 class Screen:
     """Takes what is shown, and holds the time."""
 
-    def __init__(self, *, rewrites: bool) -> None:
+    def __init__(self, *, width: int | None) -> None:
         self.time = 0.0
         self.text = ""
-        self.reporter = Reporter("web01", show=self.show, now=lambda: self.time, rewrites=rewrites)
+        self.reporter = Reporter("web01", show=self.show, now=lambda: self.time, width=width)
 
     def show(self, text: str, newline: bool) -> None:
         self.text += text + ("\n" if newline else "")
@@ -36,58 +37,92 @@ class Screen:
 
 
 def progress(percent: int) -> Progress:
-    return Progress(size=100 * MIB, done=percent * MIB, sent=0, rate=MIB, eta=100 - percent)
+    done = percent * MIB
+    disk = DiskProgress("sda", 100 * MIB, done, same=0, zero=0, data=done, sent=done)
+    return Progress((disk,), rate=MIB, eta=100 - percent)
 
 
-def test_disks_are_added_up() -> None:
-    disks = [
-        {"name": "sda", "size": 3 * GIB, "done": GIB, "sent": 10},
-        {"name": "sdb", "size": GIB, "done": GIB, "sent": 20},
-    ]
-    told = parse_progress({"run": "r", "state": "running", "disks": disks, "rate": 5, "eta": None})
-    assert told == Progress(size=4 * GIB, done=2 * GIB, sent=30, rate=5.0, eta=None)
-    assert told.percent == 50.0
+DOCUMENT = {
+    "run": "r",
+    "state": "running",
+    "disks": [
+        {"name": "sda", "size": GIB, "done": GIB, "same": GIB, "zero": 0, "data": 0, "sent": 10},
+        {
+            "name": "sdb",
+            "size": GIB,
+            "done": 3 * MIB,
+            "same": 0,
+            "zero": MIB,
+            "data": 2 * MIB,
+            "sent": MIB,
+        },
+        {"name": "sdc", "size": 2 * GIB, "done": 0, "same": 0, "zero": 0, "data": 0, "sent": 0},
+    ],
+    "rate": 5 * MIB,
+    "eta": 612,
+}
 
 
-def test_line_tells_percent_amount_rate_saved_and_time_left() -> None:
-    told = Progress(size=4 * GIB, done=GIB, sent=GIB // 4, rate=100 * MIB, eta=31.0)
-    assert describe("web01", told) == (
-        "web01:  25.0 %  1.0 GiB of 4.0 GiB, 100.0 MiB/s, 768.0 MiB not sent, 31 s left"
+def test_disks_are_told_one_by_one_and_together() -> None:
+    told = parse_progress(DOCUMENT)
+    assert [disk.percent for disk in told.disks] == [100.0, 100.0 * 3 / 1024, 0.0]
+    assert told.total == ("", 4 * GIB, GIB + 3 * MIB, GIB, MIB, 2 * MIB, MIB + 10)
+    assert (told.rate, told.eta) == (5 * MIB, 612)
+
+
+def test_line_tells_percent_time_left_amount_rate_saved_and_disks() -> None:
+    assert describe("web01", parse_progress(DOCUMENT)) == (
+        "web01:  25.1 %, 10 min 12 s left, 1.0 GiB of 4.0 GiB at 5.0 MiB/s; "
+        "saved 1.0 GiB same, 1.0 MiB zero, 1024.0 KiB packed; 1 of 3 disks done, sdb 0.3 %"
     )
 
 
-def test_line_tells_no_time_that_is_not_known() -> None:
-    told = Progress(size=GIB, done=0, sent=0, rate=0.0, eta=None)
-    assert describe("web01", told).endswith("0 B not sent")
+def test_line_of_one_disk_tells_it_once_and_no_time_that_is_not_known() -> None:
+    told = progress(10)._replace(rate=0.0, eta=None)
+    assert describe("web01", told) == (
+        "web01:  10.0 %, 10.0 MiB of 100.0 MiB at 0 B/s; saved 0 B same, 0 B zero, 0 B packed"
+    )
+
+
+def test_what_was_sent_beside_the_data_saves_nothing() -> None:
+    disk = DiskProgress("sda", MIB, MIB, same=0, zero=0, data=MIB, sent=2 * MIB)
+    assert "0 B packed" in describe("web01", Progress((disk,), 0.0, None))
 
 
 def test_disks_without_size_are_done() -> None:
-    assert Progress(size=0, done=0, sent=0, rate=0.0, eta=None).percent == 100.0
+    assert DiskProgress("sda", 0, 0, 0, 0, 0, 0).percent == 100.0
 
 
-def test_plain_lines_come_at_each_tenth() -> None:
-    screen = Screen(rewrites=False)
+def test_plain_lines_come_at_each_tenth_when_that_takes_minutes() -> None:
+    screen = Screen(width=None)
     for percent in range(101):
-        screen.report(percent, at=percent / 100)
+        screen.report(percent, at=10.0 * percent)
     assert screen.lines == 11
 
 
-def test_plain_lines_come_every_30_seconds_when_it_is_slow() -> None:
-    screen = Screen(rewrites=False)
-    for second in range(91):
+def test_plain_lines_are_a_minute_apart_when_a_tenth_takes_less() -> None:
+    screen = Screen(width=None)
+    for percent in range(101):
+        screen.report(percent, at=1.3 * percent)
+    assert screen.lines == 3
+
+
+def test_a_plain_line_comes_every_five_minutes_when_it_is_slow() -> None:
+    screen = Screen(width=None)
+    for second in range(901):
         screen.report(1, at=float(second))
     assert screen.lines == 4
 
 
 def test_plain_lines_do_not_rewrite() -> None:
-    screen = Screen(rewrites=False)
+    screen = Screen(width=None)
     screen.report(1, at=0.0)
     screen.reporter.finish()
     assert screen.text == describe("web01", progress(1)) + "\n"
 
 
 def test_a_terminal_has_one_line_written_over_and_then_ended() -> None:
-    screen = Screen(rewrites=True)
+    screen = Screen(width=200)
     screen.report(1, at=0.0)
     screen.report(2, at=1.0)
     assert screen.lines == 0
@@ -99,11 +134,17 @@ def test_a_terminal_has_one_line_written_over_and_then_ended() -> None:
     ]
 
 
+def test_a_line_that_is_written_over_never_wraps() -> None:
+    screen = Screen(width=40)
+    screen.report(1, at=0.0)
+    assert screen.text == "\r\x1b[K" + describe("web01", progress(1))[:39]
+
+
 def test_a_message_gets_a_line_of_its_own_on_a_terminal() -> None:
-    screen = Screen(rewrites=True)
+    screen = Screen(width=200)
     screen.report(1, at=0.0)
     screen.reporter.say("hello")
-    assert screen.text.endswith("left\nweb01: hello\n")
+    assert screen.text.endswith("packed\nweb01: hello\n")
 
 
 REPORT = {"name": "sda", "size": GIB, "same": GIB - 2 * MIB, "zero": MIB, "data": MIB, "sent": MIB}
