@@ -66,7 +66,7 @@ options:
   volume_size:
     description:
       - The size in bytes of the volume that the file is to be copied to. What the image and the seed leave free of it
-        becomes the worker's file system for journals and overlays.
+        becomes the worker's file system, for a preparation's overlays.
       - At least 64 MiB more than the image and the seed.
     type: int
     required: true

@@ -28,7 +28,7 @@ from .seed import MAX_SIZE, Seed, Wishes, decode_seed, encode_seed
 SEED_KIND = 0xDA
 FREE_KIND = 0x83
 SEED_SIZE = MIB
-# The journal of a run and a small ext4 around it; a preparation's overlays need more (preflight says).
+# A small ext4 and the overlays of a small change; most preparations' need more (preflight says).
 MIN_FREE = 64 * MIB
 _COPY_SIZE = 4 * MIB
 
