@@ -86,12 +86,20 @@ def stop_holder(directory: str) -> bool:
         return False
     for number in (signal.SIGTERM, signal.SIGKILL):
         _send(pid, number)
-        deadline = time.monotonic() + GRACE
-        while time.monotonic() < deadline:
-            if find_holder(directory) != pid:
-                return True
-            time.sleep(_POLL)
+        if await_release(directory, pid):
+            return True
     raise PermanentError("Process {} in {} cannot be ended.".format(pid, directory))
+
+
+def await_release(directory: str, pid: int, ask: Callable[[], object] = lambda: None) -> bool:
+    """Return whether the process lets go of the directory's lock within GRACE, and `ask` for it all the time."""
+    deadline = time.monotonic() + GRACE
+    while time.monotonic() < deadline:
+        ask()
+        if find_holder(directory) != pid:
+            return True
+        time.sleep(_POLL)
+    return False
 
 
 def spawn(log_path: str, lock: RunLock, work: Callable[[], int], keep: Sequence[int] = ()) -> int:

@@ -55,9 +55,16 @@ CONNECTION_BYTES = 256 * GIB
 # Time for TCP and TLS to come up; a link slower than this cannot carry a disk.
 DIAL_TIMEOUT = 30.0
 
-# Connections that a sender serves at once: the receiver asks for at most 8, the rest are old ones that
-# the network has not yet given up.
+# Connections that a sender serves at once for one run: the receiver asks for at most 8, the rest are old
+# ones that the network has not yet given up.
 CONNECTIONS = 16
+
+# And for all its runs. A connection holds four chunks and its buffers, 5 MiB: these are 320 MiB. Above that
+# a run still gets the two that each sync begins with, so that none is kept out by the others; with this many
+# runs that is 160 MiB more.
+ALL_CONNECTIONS = 64
+SURE_CONNECTIONS = 2
+RUNS = 16
 
 PORT = 5994
 

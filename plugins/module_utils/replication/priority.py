@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 # ioprio_set(2) has no wrapper in the C library; its number by machine (arch/*/entry/syscalls, asm-generic).
 _IOPRIO_SET = {"x86_64": 251, "aarch64": 30, "s390x": 282, "ppc64le": 273}
 
-# include/uapi/linux/ioprio.h: this process; class best effort, the last of its levels. The idle class would
+# include/uapi/linux/ioprio.h: this thread; class best effort, the last of its levels. The idle class would
 # wait for ever on a busy disk, and a source that does not answer is a lost one.
 _WHO_PROCESS = 1
 _LAST_OF_BEST_EFFORT = (2 << 13) | 7
@@ -24,7 +24,10 @@ _NICEST = 19
 
 
 def give_way() -> None:
-    """Lower this process's priority for processor and disks; a machine that cannot is told in the log."""
+    """Lower the priority of this thread, and of those it starts from now on, for processor and disks.
+
+    A machine that cannot is told in the log. On Linux both are a thread's own: other runs keep theirs.
+    """
     os.nice(_NICEST)
     number = _IOPRIO_SET.get(platform.machine())
     if number is None:

@@ -6,22 +6,34 @@ Apart from sender_main.py, because of what that imports: on a slow server readin
 longer than all that is done here.
 """
 
+import contextlib
 import json
 import os
 import shutil
 import sys
-from typing import Any, Callable, Dict, Mapping
+from functools import partial
+from typing import Any, Callable, Dict, List, Mapping
 
-from ..errors import InputError
+from ..errors import InputError, PermanentError
 from .block_devices import list_disks
-from .daemon import find_holder, stop_holder
+from .daemon import await_release, find_holder, stop_holder
 from .governor import check_limit, read_limit
 from .source_view import choose_view, discard_snapshots, list_snapshots
 
-# The files of a sender, in its directory.
+# The files of a run, in its directory.
 RUN_FILE = "run.json"
 LEASE_FILE = "lease"
+
+# In a run's directory and in its sender's.
 LIMIT_FILE = "limit"
+
+# Senders' directories, by port, lie beside those of their runs. No migration's id begins with a dot.
+_HOME = ".sender-"
+
+
+def home_of(directory: str, port: int) -> str:
+    """Return the directory of the sender on `port`, for a run with this `directory`."""
+    return os.path.join(os.path.dirname(os.path.abspath(directory)), _HOME + str(port))
 
 
 def list_command(_document: Mapping[str, Any]) -> Dict[str, Any]:
@@ -45,37 +57,89 @@ def view_command(document: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def status(document: Mapping[str, Any]) -> Dict[str, Any]:
-    """Tell whether the directory's sender lives; asking renews its lease."""
+    """Tell whether the directory's run is served, by whom, and its limits; renews its lease if asked to."""
     directory = required(document, "directory")
     pid = find_holder(directory)
     if pid is None:
         return {"running": False}
-    os.utime(os.path.join(directory, LEASE_FILE))
-    limit = read_limit(os.path.join(directory, LIMIT_FILE))
-    return dict(read_run(directory), running=True, pid=pid, bandwidth_limit=limit)
+    if document.get("renew"):
+        with contextlib.suppress(FileNotFoundError):  # It is just coming, or ending.
+            os.utime(os.path.join(directory, LEASE_FILE))
+    limits = {name: read_limit(path) for name, path in _limit_paths(directory).items()}
+    return dict(read_run(directory), running=True, pid=pid, **limits)
 
 
 def limit(document: Mapping[str, Any]) -> Dict[str, Any]:
-    """Set how many bytes a second the directory's sender may send, from the next second on; 0 for no limit."""
+    """Set how many bytes a second the directory's run, or its sender over all runs, may send; 0 for no limit.
+
+    It holds from the next second on; what the document does not name stays as it is. Returns both.
+    """
     directory = required(document, "directory")
-    wanted = check_limit(int(document.get("bandwidth_limit") or 0))
-    if find_holder(directory) is None:
+    if find_holder(directory) is None or not read_run(directory):
         raise InputError(
             "No sender runs in {}.".format(directory), hint="A limit is for a sync that runs."
         )
-    path = os.path.join(directory, LIMIT_FILE)
-    write(path + ".new", str(wanted))
-    os.replace(path + ".new", path)
-    return {"bandwidth_limit": wanted}
+    paths = _limit_paths(directory)
+    wanted = {name: check_limit(int(document[name])) for name in paths if name in document}
+    for name, value in wanted.items():
+        replace(paths[name], str(value))
+    return {name: read_limit(path) for name, path in paths.items()}
+
+
+def _limit_paths(directory: str) -> Dict[str, str]:
+    home = home_of(directory, read_run(directory).get("port", 0))
+    return {
+        "bandwidth_limit": os.path.join(directory, LIMIT_FILE),
+        "total_bandwidth_limit": os.path.join(home, LIMIT_FILE),
+    }
 
 
 def stop(document: Mapping[str, Any]) -> Dict[str, Any]:
-    """End the directory's sender, remove the directory and the migration's snapshots."""
+    """End the directory's run, remove the directory and the migration's snapshots; leave other runs alone."""
     directory = required(document, "directory")
-    was_running = stop_holder(directory)
+    was_running = _end_run(directory)
     discard_snapshots(required(document, "migration"))
     shutil.rmtree(directory, ignore_errors=True)
+    _sweep(os.path.dirname(os.path.abspath(directory)))
     return {"running": False, "stopped": was_running}
+
+
+def _end_run(directory: str) -> bool:
+    """Return whether a run was served. A sender that cannot end its only run is ended itself."""
+    pid = find_holder(directory)
+    if pid is None:
+        return False
+    if not await_release(directory, pid, partial(_end_lease, directory)):
+        others = other_runs(directory, pid)
+        if others:
+            raise PermanentError(
+                "The sender (process {}) does not end its run in {}.".format(pid, directory),
+                hint="It hangs, probably in a read of a disk: dmesg tells. It was not ended because of its "
+                "other runs, in {}.".format(", ".join(others)),
+            )
+        stop_holder(directory)
+    return True
+
+
+def _end_lease(directory: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(directory, LEASE_FILE))
+
+
+def other_runs(directory: str, pid: int) -> List[str]:
+    """Return the directories beside this one whose runs the process serves."""
+    parent, own = os.path.split(os.path.abspath(directory))
+    names = (name for name in os.listdir(parent) if name != own and not name.startswith(_HOME))
+    places = (os.path.join(parent, name) for name in names)
+    return [place for place in places if find_holder(place) == pid]
+
+
+def _sweep(parent: str) -> None:
+    """Remove what killed senders left of theirs."""
+    names = os.listdir(parent) if os.path.isdir(parent) else []
+    for home in (os.path.join(parent, name) for name in names if name.startswith(_HOME)):
+        if find_holder(home) is None:
+            shutil.rmtree(home, ignore_errors=True)
 
 
 COMMANDS: Dict[str, Callable[[Mapping[str, Any]], Dict[str, Any]]] = {
@@ -107,3 +171,9 @@ def write(path: str, text: str) -> None:
     """Make `text` the content of the file."""
     with open(path, "w") as stream:
         stream.write(text)
+
+
+def replace(path: str, text: str) -> None:
+    """Make `text` the content of the file for whoever reads it meanwhile: the old or the new, never a part."""
+    write(path + ".new", text)
+    os.replace(path + ".new", path)

@@ -6,75 +6,87 @@ One JSON document on standard input, one line of JSON on standard output. Exit c
 {"error": {"kind", "what", "hint"}}. The key comes on standard input and stays in memory.
 
     start   run, migration, bind, port, directory, key, certificate, peer_certificate, disks, lease [, view]
+            [, shared] [, total_bandwidth_limit]
             a disk is name, path [, index: see IndexOrder]
-            -> pid, port, disks, view, reason; answers when it listens
+            -> pid, port, disks, view, reason; answers when the run is served
     list    -> disks, python, snapshots
     view    disks, view -> view, reason: what `start` would choose
-    status  directory [, renew] -> running, pid, run, port
+    status  directory [, renew] -> running, pid, run, port, bandwidth_limit, total_bandwidth_limit
+    limit   directory [, bandwidth_limit] [, total_bandwidth_limit] -> both
     stop    directory, migration -> running: false; the directory and the migration's snapshots are removed
+
+One sender serves a port, for one run or, where all of them are `shared`, for several. `start` starts it if
+there is none, then registers its run there. Directories, side by side:
+
+    <migration id>/    of a run: locked by the sender that serves it; lease, limit, run.json
+    .sender-<port>/    of the sender: locked by it; its log, its limit over all runs, the socket for runs
 """
 
+import contextlib
 import json
 import logging
 import os
 import re
 import shutil
 import signal
+import socket
 import sys
+import threading
 from functools import partial
-from typing import Any, Dict, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from ..errors import FerryError, InputError
 from . import sender_control
-from .daemon import RunLock, find_holder, spawn, take_lock
-from .digests import calibrate
+from .daemon import await_release, find_holder, spawn, take_lock
+from .digests import Offer, calibrate
 from .disks import size_of
 from .export import Export
 from .governor import Governor, check_limit, read_limit
 from .indexed import IndexOrder, read_index_order
-from .limits import PORT
+from .limits import PORT, RUNS
 from .messages import View
 from .priority import give_way
-from .sender_control import LEASE_FILE, LIMIT_FILE, RUN_FILE, read_run, required, write
-from .server import Lease, Server, listen
+from .registration import open_reception, receive, register_run
+from .runs import Lease, Run, Runs, SenderLeftError
+from .sender_control import (
+    LEASE_FILE,
+    LIMIT_FILE,
+    RUN_FILE,
+    home_of,
+    other_runs,
+    replace,
+    required,
+    write,
+)
+from .server import Server, listen
 from .source_view import SourceView, open_view
-from .tls import Identity, TlsEnd, source_end
+from .tls import Identity, source_end
 
 LOG_FILE = "sender.log"
 
-# A sender without a connection leaves after this, in seconds, if nobody renews its lease.
+# A run without a connection ends after this, in seconds, if nobody renews its lease.
 LEASE = 1800.0
 
 
 def start(document: Mapping[str, Any]) -> Dict[str, Any]:
-    """Start a sender; it listens when this returns. What can be wrong is found out before."""
+    """Have a run served; it is when this returns. What can be wrong is found out before."""
     order = _read_order(document)
-    end = source_end(order.run, order.identity)
-    lock = take_lock(order.directory)
-    try:
-        return _start_locked(order, end, lock)
-    except FerryError:
-        shutil.rmtree(order.directory)
-        raise
-    finally:
-        lock.close()
+    home = home_of(order.directory, order.port)
+    if find_holder(home) is not None:
+        with contextlib.suppress(SenderLeftError):  # With its last run, just now.
+            return _register(home, order, document)
+    return _register(_start_sender(order), order, document)
 
 
-def _start_locked(order: "_Order", end: TlsEnd, lock: RunLock) -> Dict[str, Any]:
-    """Under the lock: opening a view removes what snapshots the migration has, a sender's at work too."""
-    _refuse_second(order)
-    view = open_view(order.view, order.migration, order.disks)
+def _register(home: str, order: "_Order", document: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return the sender's answer. One that refused its only run leaves, and is gone when the error is raised."""
+    pid = find_holder(home)
     try:
-        disks = [
-            {"name": name, "path": path, "size": size_of(view.disks[name])}
-            for name, path in order.disks.items()
-        ]
-        port, pid = _start_daemon(order, end, view, lock)
+        return register_run(home, document)
     except FerryError:
-        view.close()
+        if pid is not None and not other_runs(order.directory, pid):
+            await_release(home, pid)
         raise
-    told = {"view": view.view.word, "reason": view.reason}
-    return dict(told, pid=pid, port=port, disks=disks)
 
 
 class _Order(NamedTuple):
@@ -91,12 +103,14 @@ class _Order(NamedTuple):
     identity: Identity
     lease: float
     bandwidth_limit: int
+    total_bandwidth_limit: Optional[int]
     gives_way: bool
+    is_shared: bool
 
 
 def _read_order(document: Mapping[str, Any]) -> _Order:
     texts = ("certificate", "key", "peer_certificate")
-    run = required(document, "run")
+    run, total = required(document, "run"), document.get("total_bandwidth_limit")
     if not re.match(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", run):
         raise InputError("Run {!r} is no host name label: a-z, 0-9 and -.".format(run))
     return _Order(
@@ -115,64 +129,153 @@ def _read_order(document: Mapping[str, Any]) -> _Order:
         Identity(*(required(document, text) for text in texts)),
         float(document.get("lease") or LEASE),
         check_limit(int(document.get("bandwidth_limit") or 0)),
+        None if total is None else check_limit(int(total)),
         bool(document.get("gives_way")),
+        bool(document.get("shared")),
     )
 
 
-def _start_daemon(order: _Order, end: TlsEnd, view: SourceView, lock: RunLock) -> Tuple[int, int]:
-    """Return port and process id of a sender that listens."""
-    listener = listen(order.bind, order.port)
-    port = int(listener.getsockname()[1])
-    lease = Lease(os.path.join(order.directory, LEASE_FILE), order.lease)
-    limit_path = os.path.join(order.directory, LIMIT_FILE)
-    write(lease.path, "")
-    write(limit_path, str(order.bandwidth_limit))
-    write(os.path.join(order.directory, RUN_FILE), json.dumps({"run": order.run, "port": port}))
-    governor = Governor(partial(read_limit, limit_path))
-    export = Export(
-        view.disks,
-        calibrate(),
-        view=view.view,
-        governor=governor,
-        check_view=view.check,
-        indexes=order.indexes,
-    )
-    server = Server(listener, end, export, lease)
-    log_path = os.path.join(order.directory, LOG_FILE)
-    pid = spawn(log_path, lock, lambda: _serve(server, order, view, export), [listener.fileno()])
-    listener.close()
-    return port, pid
+class _Sender(NamedTuple):
+    """A sender's own: where it is, and what its runs share."""
+
+    home: str
+    bind: str
+    port: int
+    is_shared: bool
+    runs: Runs
+    offers: List[Offer]
+    governor: Governor
 
 
-def _serve(server: Server, order: _Order, view: SourceView, export: Export) -> int:
-    """The daemon: serves until it is stopped or its lease ends, and leaves nothing."""
+def _start_sender(order: _Order) -> str:
+    """Start a sender as `order` wants it, without a run; return its directory. It listens then."""
+    with listen(order.bind, order.port) as listener:
+        port = int(listener.getsockname()[1])
+        home = home_of(order.directory, port)
+        lock = take_lock(home)
+        try:
+            write(os.path.join(home, LIMIT_FILE), "0")
+            with open_reception(home) as reception:
+                spawn(
+                    os.path.join(home, LOG_FILE),
+                    lock,
+                    lambda: _serve(listener, reception, home, order._replace(port=port)),
+                    [listener.fileno(), reception.fileno()],
+                )
+        finally:
+            lock.close()
+    return home
+
+
+def _serve(listener: socket.socket, reception: socket.socket, home: str, order: _Order) -> int:
+    """The daemon: serves until its last run has ended or it is stopped, and leaves nothing."""
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
+    governor = Governor(partial(read_limit, os.path.join(home, LIMIT_FILE)))
+    sender = _Sender(home, order.bind, order.port, order.is_shared, Runs(), calibrate(), governor)
+    server = Server(listener, sender.runs, leave=partial(shutil.rmtree, home, ignore_errors=True))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: server.stop())
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    if order.gives_way:
-        give_way()
+    registering = (reception, partial(_take_run, sender))
+    threading.Thread(target=receive, args=registering, name="ferry-register", daemon=True).start()
     server.serve()
-    export.close()
-    view.close()
-    shutil.rmtree(order.directory, ignore_errors=True)
     return 0
 
 
-def _refuse_second(order: _Order) -> None:
-    """One sender per port: name the run that has it. Senders lie side by side in one folder."""
-    parent, own = os.path.split(os.path.abspath(order.directory))
-    for directory in (os.path.join(parent, name) for name in os.listdir(parent) if name != own):
-        known, pid = read_run(directory), find_holder(directory)
-        if known and pid and order.port == known["port"]:
-            raise InputError(
-                "Port {}/TCP belongs to the sender of run {} (process {}).".format(
-                    order.port, known["run"], pid
-                ),
-                hint="Wait for that run to end, or stop its sender in {}.".format(directory),
-            )
+def _take_run(sender: _Sender, document: Mapping[str, Any]) -> Dict[str, Any]:
+    """Serve the run of a document from now on, and return what `start` tells. A refused one leaves nothing."""
+    order = _read_order(document)
+    with sender.runs.expecting():
+        _refuse(sender, order)
+        folder, held = contextlib.ExitStack(), contextlib.ExitStack()
+        try:
+            answer = _open_run(sender, order, folder, held)
+        except BaseException:
+            held.close()
+            folder.close()
+            raise
+    if order.total_bandwidth_limit is not None:
+        replace(os.path.join(sender.home, LIMIT_FILE), str(order.total_bandwidth_limit))
+    return dict(answer, pid=os.getpid(), port=sender.port)
+
+
+def _open_run(
+    sender: _Sender, order: _Order, folder: contextlib.ExitStack, held: contextlib.ExitStack
+) -> Dict[str, Any]:
+    """`folder` closes what tells others of the run, `held` its disks.
+
+    Only under the lock: opening a view removes what snapshots the migration has, a run's at work too.
+    """
+    end = source_end(order.run, order.identity)
+    lock = take_lock(order.directory)
+    folder.callback(lock.close)
+    folder.callback(shutil.rmtree, order.directory, ignore_errors=True)
+    lock.name_holder(os.getpid())
+    view = open_view(order.view, order.migration, order.disks)
+    held.callback(view.close)
+    disks = [
+        {"name": name, "path": path, "size": size_of(view.disks[name])}
+        for name, path in order.disks.items()
+    ]
+    export = _export(sender, order, view)
+    held.callback(export.close)
+    lease = _write_files(order, sender.port)
+    enter = give_way if order.gives_way else lambda: None
+    run = Run(end, export, lease, enter=enter, close=held.close, release=folder.close)
+    sender.runs.add(run)
+    return {"view": view.view.word, "reason": view.reason, "disks": disks}
+
+
+def _export(sender: _Sender, order: _Order, view: SourceView) -> Export:
+    limit_path = os.path.join(order.directory, LIMIT_FILE)
+    return Export(
+        view.disks,
+        sender.offers,
+        view=view.view,
+        governor=Governor(partial(read_limit, limit_path), above=sender.governor),
+        check_view=view.check,
+        indexes=order.indexes,
+    )
+
+
+def _write_files(order: _Order, port: int) -> Lease:
+    """Write what commands ask for later; return the lease, which begins now."""
+    lease = Lease(os.path.join(order.directory, LEASE_FILE), order.lease)
+    write(os.path.join(order.directory, LIMIT_FILE), str(order.bandwidth_limit))
+    told = {"run": order.run, "port": port}
+    write(os.path.join(order.directory, RUN_FILE), json.dumps(told))
+    write(lease.path, "")
+    return lease
+
+
+def _refuse(sender: _Sender, order: _Order) -> None:
+    """Raise InputError for a run that cannot be served beside those that are."""
+    others = sender.runs.names()
+    if others and not (sender.is_shared and order.is_shared):
+        raise InputError(
+            "Port {}/TCP belongs to the sender of run {} (process {}).".format(
+                sender.port, ", ".join(others), os.getpid()
+            ),
+            hint="Wait for that run to end, or stop it. Only runs that all say `shared` are served together.",
+        )
+    if order.run in others:
+        raise InputError("Run {} is served already.".format(order.run), hint="Stop it first.")
+    if len(others) >= RUNS:
+        raise InputError(
+            "The sender on port {}/TCP serves {} runs, which is the most.".format(
+                sender.port, RUNS
+            ),
+            hint="Wait for one of them to end: {}.".format(", ".join(others)),
+        )
+    if order.bind != sender.bind:
+        raise InputError(
+            "The sender on port {}/TCP listens on {!r}, run {} is to be served on {!r}.".format(
+                sender.port, sender.bind or "*", order.run, order.bind or "*"
+            ),
+            hint="Give all runs of a sender the same address, or another port.",
+        )
 
 
 COMMANDS = {"start": start, **sender_control.COMMANDS}

@@ -1,53 +1,34 @@
 # SPDX-FileCopyrightText: 2026 The Ferry authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""The sender's server: one thread per connection, an end when nobody needs it. PRIVATE. Python 3.6."""
+"""The sender's server: one thread per connection, an end with its last run. PRIVATE. Python 3.6."""
 
 import contextlib
 import logging
-import os
 import socket
+import ssl
 import threading
 import time
 from collections import OrderedDict
-from typing import Callable, Dict, NamedTuple
+from typing import Callable, Iterable, List, NamedTuple
 
 from ..errors import FerryError, InputError, TransientError
 from .channel import Channel, prompt
 from .connection import Connection
-from .export import Export
 from .limits import CONNECTIONS, DIAL_TIMEOUT
-from .source import SourceSession
+from .runs import Run, Runs
+from .source import SourceSession, refuse
 from .state import Role
-from .tls import TlsEnd, secure
+from .tls import TlsEnd, admit
 
 log = logging.getLogger(__name__)
 
-# How often the server looks at its lease and at a wish to stop.
-TICK = 1.0
+# How often the server looks at its runs and at a wish to stop. A run that ends waits for it twice: to be seen,
+# and to be released.
+TICK = 0.5
 
 # Connections that have not proven yet whose they are. Anybody may make one; when there are more the oldest
-# goes, so that strangers who say nothing do not keep the run's own target out.
+# goes, so that strangers who say nothing do not keep the runs' own targets out.
 STRANGERS = 64
-
-
-class Lease(NamedTuple):
-    """The sender's right to stay: renewed by a file's time and by every connection."""
-
-    path: str
-    seconds: float
-
-    def renew(self) -> None:
-        """Begin the time anew; a lease whose file was removed has ended."""
-        with contextlib.suppress(FileNotFoundError):
-            os.utime(self.path)
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether nobody renewed it in time, or its file is gone."""
-        try:
-            return time.time() - os.stat(self.path).st_mtime > self.seconds
-        except FileNotFoundError:
-            return True
 
 
 def listen(bind: str, port: int) -> socket.socket:
@@ -92,16 +73,20 @@ class _Stranger(NamedTuple):
 
 
 class Server:
-    """Serves one export until its lease ends or it is stopped."""
+    """Serves runs until the last one has ended or it is stopped."""
 
-    def __init__(self, listener: socket.socket, end: TlsEnd, export: Export, lease: Lease) -> None:
+    def __init__(
+        self, listener: socket.socket, runs: Runs, *, leave: Callable[[], None] = lambda: None
+    ) -> None:
+        """`leave` gives up what lets others find this sender; the port is free by then.
+
+        Only after it the last runs are released: whoever waits for that finds nothing of this sender.
+        """
         self._listener = listener
-        self._end = end
-        self._export = export
-        self._lease = lease
+        self._runs = runs
+        self._leave = leave
         self._stop = threading.Event()
         self._strangers: "OrderedDict[threading.Thread, _Stranger]" = OrderedDict()
-        self._sessions: Dict[threading.Thread, Callable[[], None]] = {}
         self._lock = threading.Lock()
 
     def stop(self) -> None:
@@ -110,19 +95,18 @@ class Server:
 
     def serve(self) -> None:
         """Serve; blocks. At the end all connections are told and closed."""
+        ended: List[Run] = []
         try:
-            while not self._stop.is_set() and not self._is_unneeded():
+            while not self._runs.close_if_unneeded() and not self._stop.is_set():
+                _release(ended)
                 self._accept()
                 self._drop_strangers()
+                ended = self._runs.take_ended()
         finally:
             self._listener.close()
-            self._end_sessions()
-
-    def _is_unneeded(self) -> bool:
-        with self._lock:
-            if self._sessions:
-                self._lease.renew()
-        return self._lease.has_ended
+            ended += self._runs.end_all()
+            self._leave()
+            _release(ended)
 
     def _accept(self) -> None:
         try:
@@ -151,43 +135,40 @@ class Server:
                 stranger.drop()
 
     def _meet(self, connected: socket.socket, address: str) -> None:
-        """Serve one connection in its own thread, if it is the run's."""
+        """Serve one connection in its own thread, if it is a run's."""
         thread = threading.current_thread()
         try:
             prompt(connected)
-            secured = secure(connected, self._end)
-            channel = Channel(secured, Connection(Role.SOURCE), self._end.run, threading.Event())
-            self._serve(SourceSession(channel, self._export), address)
+            secured, end = admit(connected, self._runs.find)
+            self._no_stranger(thread)
+            self._serve(secured, end, address)
         except FerryError as error:
             log.warning("Losing the connection from %s: %s", address, error)
         finally:
-            with self._lock:
-                self._no_stranger(thread)
-                self._sessions.pop(thread, None)
-
-    def _serve(self, session: SourceSession, address: str) -> None:
-        thread = threading.current_thread()
-        with self._lock:
             self._no_stranger(thread)
-            has_room = len(self._sessions) < CONNECTIONS
-            if has_room:
-                self._sessions[thread] = session.stop
-        if not has_room:
-            session.refuse(TransientError("{} connections are open.".format(CONNECTIONS)))
-            return
-        log.info("Serving %s", address)
-        session.serve()
+
+    def _serve(self, secured: ssl.SSLSocket, end: TlsEnd, address: str) -> None:
+        channel = Channel(secured, Connection(Role.SOURCE), end.run, threading.Event())
+        try:
+            run = self._runs.begin_session(end, channel.stop.set)
+        except TransientError as error:
+            refuse(channel, error)
+            raise
+        try:
+            log.info("Serving %s for run %s", address, end.run)
+            run.enter()
+            SourceSession(channel, run.export).serve()
+        finally:
+            self._runs.end_session(run)
 
     def _no_stranger(self, thread: threading.Thread) -> None:
-        """The thread's connection is proven, or gone. The caller holds the lock."""
-        stranger = self._strangers.pop(thread, None)
+        """The thread's connection is proven, or gone."""
+        with self._lock:
+            stranger = self._strangers.pop(thread, None)
         if stranger:
             stranger.line.close()
 
-    def _end_sessions(self) -> None:
-        with self._lock:
-            sessions = dict(self._sessions)
-        for stop in sessions.values():
-            stop()
-        for thread in sessions:
-            thread.join(TICK * 5)
+
+def _release(runs: Iterable[Run]) -> None:
+    for run in runs:
+        run.release()

@@ -28,8 +28,13 @@ from .messages import (
 T = TypeVar("T")
 
 
+def refuse(channel: Channel, error: FerryError) -> None:
+    """Tell the target why it is served no further, and close."""
+    channel.leave(Error(error.kind, error.what, error.hint))
+
+
 class SourceSession:
-    """Serves one channel in the thread that owns it; closes it at the end."""
+    """Serves one channel in the thread that owns it; closes it at the end. The channel's `stop` ends it early."""
 
     def __init__(self, channel: Channel, export: Export) -> None:
         self._channel = channel
@@ -38,10 +43,6 @@ class SourceSession:
         self._account: Optional[Account] = None
         self._answers: Optional[Answers] = None
 
-    def stop(self) -> None:
-        """Make `serve` end within a second or so; any thread may call this."""
-        self._channel.stop.set()
-
     def serve(self) -> None:
         """Answer until the target takes its leave. Raises FerryError after telling the target why."""
         try:
@@ -49,15 +50,11 @@ class SourceSession:
                 self._channel.tend()
             self._channel.leave(Goodbye())
         except FerryError as error:
-            self.refuse(error)
+            refuse(self._channel, error)
             raise
         finally:
             self._close_disk()
             self._channel.close()
-
-    def refuse(self, error: FerryError) -> None:
-        """Tell the target why it is served no further, and close."""
-        self._channel.leave(Error(error.kind, error.what, error.hint))
 
     def _step(self) -> bool:
         """Take in what is asked, else answer, else wait; return whether the target is still there."""

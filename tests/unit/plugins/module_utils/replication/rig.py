@@ -34,7 +34,8 @@ from ansible_collections.ferry.hvm.plugins.module_utils.replication.source impor
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.state import Role
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.tls import (
     Identity,
-    secure,
+    TlsEnd,
+    admit,
     source_end,
 )
 from cryptography import x509
@@ -138,9 +139,12 @@ class Source:
             thread.join(DEADLINE)
             assert not thread.is_alive()
 
+    def _find(self, name: str | None) -> TlsEnd | None:
+        return self._end if name == server_name(self._end.run) else None
+
     def _serve(self, connected: socket.socket) -> None:
         try:
-            secured = secure(connected, self._end)
+            secured, _end = admit(connected, self._find)
             channel = self.channel_type(secured, Connection(Role.SOURCE), RUN, threading.Event())
             SourceSession(channel, self.export).serve()
         except FerryError as error:

@@ -25,6 +25,7 @@ from ansible_collections.ferry.hvm.plugins.module_utils.replication.memory_disk 
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.state import Role
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.tls import (
     Identity,
+    admit,
     secure,
     source_end,
     target_end,
@@ -64,11 +65,11 @@ def ends(source_papers: Papers, target_papers: Papers) -> Iterator[Ends]:
     target = target_end(RUN, Identity(*target_papers, source_papers.certificate))
     source = source_end(RUN, Identity(*source_papers, target_papers.certificate))
     with ThreadPoolExecutor(1) as executor:
-        accepted = executor.submit(secure, ours, source)
+        accepted = executor.submit(admit, ours, lambda _name: source)
         dialled = secure(theirs, target)
         pair = Ends(
             Channel(dialled, Connection(Role.TARGET), RUN, threading.Event()),
-            Channel(accepted.result(DEADLINE), Connection(Role.SOURCE), RUN, threading.Event()),
+            Channel(accepted.result(DEADLINE)[0], Connection(Role.SOURCE), RUN, threading.Event()),
         )
     pair.target.send(OFFER)
     assert equal(pair.source.receive(DEADLINE), OFFER)

@@ -4,21 +4,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import glob
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Iterator, NamedTuple
+from typing import Iterator
 
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.errors import InputError
-from ansible_collections.ferry.hvm.plugins.module_utils.replication import receiver, sender_main
+from ansible_collections.ferry.hvm.plugins.module_utils.replication import receiver
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.daemon import (
     find_holder,
     stop_holder,
@@ -30,74 +27,27 @@ from ansible_collections.ferry.hvm.plugins.module_utils.replication.package impo
     SENDER_FILES,
     build_sender,
 )
-from ansible_collections.ferry.hvm.plugins.module_utils.replication.plan import SyncPlan
 from ansible_collections.ferry.hvm.plugins.module_utils.units import MIB
 
-from tests.unit.plugins.module_utils.replication.relay import Relay
+from tests.unit.plugins.module_utils.replication.processes import (
+    PYTHONS,
+    Answer,
+    Sender,
+    Stalled,
+    kill,
+    plan_of,
+    stall,
+    wait_for_end,
+    wait_for_progress,
+    wait_until_gone,
+)
 from tests.unit.plugins.module_utils.replication.rig import (
-    DEADLINE,
     Papers,
     Rig,
     noise,
     patched,
     reference_root,
 )
-
-# Every Python of this machine that a source may have, pyenv's among them; 3.6 is the oldest.
-PYTHONS = [sys.executable, *sorted(glob.glob("/root/.pyenv/versions/3.*/bin/python3.[0-9]*[0-9]"))]
-
-Answer = dict[str, Any]
-
-
-class Sender:
-    """The zipapp on a disk, and a folder for its runs."""
-
-    def __init__(self, place: Path, source: Papers, target: Papers) -> None:
-        self.archive = place / "sender.pyz"
-        self.archive.write_bytes(build_sender())
-        self.directory = place / "runs" / "web01-7"
-        self.disk = place / "source.raw"
-        self.python = sys.executable
-        self._source = source
-        self._target = target
-
-    def call(self, command: str, document: Answer | None = None) -> Answer:
-        """Run a sub-command and return its answer; its exit code must fit."""
-        done = subprocess.run(
-            [self.python, str(self.archive), command],
-            input=json.dumps(document or {}),
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE,
-            check=False,
-        )
-        assert done.stderr == ""
-        answer: Answer = json.loads(done.stdout)
-        assert done.returncode == (1 if "error" in answer else 0)
-        return answer
-
-    def start(self, **changes: Any) -> Answer:
-        """Start the sender on a free port."""
-        return self.call("start", {**self.order(), **changes})
-
-    def order(self) -> Answer:
-        """What the sender is started with."""
-        return {
-            "run": "web01-7",
-            "migration": "web01",
-            "bind": "127.0.0.1",
-            "port": 0,
-            "directory": str(self.directory),
-            "key": self._source.key,
-            "certificate": self._source.certificate,
-            "peer_certificate": self._target.certificate,
-            "disks": [{"name": "sda", "path": str(self.disk)}],
-            "lease": 60,
-        }
-
-    def stop(self) -> Answer:
-        """Stop the sender."""
-        return self.call("stop", {"directory": str(self.directory), "migration": "web01"})
 
 
 @pytest.fixture
@@ -113,35 +63,6 @@ def no_receiver_stays(rig: Rig) -> Iterator[None]:
     """A test that failed leaves no daemon behind."""
     yield
     receiver.stop(str(rig.directory))
-
-
-def wait_until_gone(pid: int) -> None:
-    """Wait for a process that is not our child."""
-    deadline = time.monotonic() + DEADLINE
-    while os.path.exists(f"/proc/{pid}"):
-        assert time.monotonic() < deadline, f"process {pid} stays"
-        time.sleep(0.02)
-
-
-def wait_for_end(directory: Path) -> Answer:
-    deadline = time.monotonic() + DEADLINE
-    while receiver.is_running(str(directory)):
-        assert time.monotonic() < deadline, "the receiver does not end"
-        time.sleep(0.02)
-    result: Answer = json.loads((directory / "result.json").read_text())
-    return result
-
-
-def plan(rig: Rig, port: int, target: Path, size: int, **fields: Any) -> SyncPlan:
-    return receiver.plan_sync(
-        run="web01-7",
-        address="127.0.0.1",
-        port=port,
-        directory=str(rig.directory),
-        peer_certificate=rig.trusted,
-        disks=[{"source": "sda", "target": str(target), "size": size}],
-        **fields,
-    )
 
 
 def test_the_same_files_make_the_same_bytes() -> None:
@@ -174,7 +95,7 @@ def test_a_server_crosses_between_two_processes(
     started = sender.start()
     assert started["disks"] == [{"name": "sda", "path": str(sender.disk), "size": len(content)}]
 
-    receiver.start_detached(plan(rig, started["port"], target, len(content), initial=True))
+    receiver.start_detached(plan_of(rig, started["port"], target, len(content), initial=True))
     assert wait_for_end(rig.directory)["state"] == "done"
     assert target.read_bytes() == content + bytes(CHUNK)
 
@@ -182,7 +103,7 @@ def test_a_server_crosses_between_two_processes(
     sender.disk.write_bytes(changed)
     assert not (rig.directory / "key.pem").exists()
     rig.put_key()
-    receiver.start_detached(plan(rig, started["port"], target, len(content)))
+    receiver.start_detached(plan_of(rig, started["port"], target, len(content)))
     result = wait_for_end(rig.directory)
     assert target.read_bytes() == changed + bytes(CHUNK)
     assert result["disks"][0]["data"] == 64 * 1024
@@ -215,13 +136,15 @@ def test_a_sender_whose_lease_ends_leaves_by_itself(sender: Sender) -> None:
     assert not sender.directory.exists()
 
 
-def test_asking_for_the_status_renews_the_lease(sender: Sender) -> None:
+def test_asking_for_the_status_renews_the_lease_where_that_is_wanted(sender: Sender) -> None:
     sender.start()
     lease = sender.directory / "lease"
     # Half of it has passed; with all of it gone the sender might leave before it is asked.
     before = time.time() - 30
     os.utime(lease, (before, before))
     sender.call("status", {"directory": str(sender.directory)})
+    assert lease.stat().st_mtime == before
+    sender.call("status", {"directory": str(sender.directory), "renew": True})
     assert lease.stat().st_mtime > before
 
 
@@ -232,12 +155,14 @@ def test_the_limit_of_a_sender_is_changed_while_it_runs(sender: Sender) -> None:
     sender.start(bandwidth_limit=MIB)
     assert sender.call("status", where)["bandwidth_limit"] == MIB
     assert sender.call("limit", {**where, "bandwidth_limit": 2 * MIB}) == {
-        "bandwidth_limit": 2 * MIB
+        "bandwidth_limit": 2 * MIB,
+        "total_bandwidth_limit": 0,
     }
     assert sender.call("status", where)["bandwidth_limit"] == 2 * MIB
     assert "too low" in sender.call("limit", {**where, "bandwidth_limit": 1})["error"]["what"]
-    sender.call("limit", where)
-    assert sender.call("status", where)["bandwidth_limit"] == 0
+    sender.call("limit", {**where, "bandwidth_limit": 0, "total_bandwidth_limit": 3 * MIB})
+    told = sender.call("status", where)
+    assert (told["bandwidth_limit"], told["total_bandwidth_limit"]) == (0, 3 * MIB)
 
 
 def test_a_limited_sync_takes_its_time_and_a_raised_limit_ends_it(
@@ -249,7 +174,7 @@ def test_a_limited_sync_takes_its_time_and_a_raised_limit_ends_it(
     port = sender.start(bandwidth_limit=4 * LEAST)["port"]
     target = tmp_path / "target.raw"
     target.write_bytes(bytes(len(content)))
-    receiver.start_detached(plan(rig, port, target, len(content), connections=1))
+    receiver.start_detached(plan_of(rig, port, target, len(content), connections=1))
     # At this limit a chunk takes seconds and the whole half a minute: that it is not done yet is sure.
     wait_for_progress(rig.directory)
     assert receiver.is_running(str(rig.directory))
@@ -258,41 +183,11 @@ def test_a_limited_sync_takes_its_time_and_a_raised_limit_ends_it(
     assert target.read_bytes() == content
 
 
-def wait_for_progress(directory: Path) -> None:
-    """Wait until the sync has accounted for something."""
-    deadline = time.monotonic() + DEADLINE
-    while not any(disk["done"] for disk in read_progress(directory)):
-        assert time.monotonic() < deadline, "nothing arrives"
-        time.sleep(0.1)
-
-
-def read_progress(directory: Path) -> list[Answer]:
-    try:
-        return list(json.loads((directory / "progress.json").read_text())["disks"])
-    except FileNotFoundError:
-        return []
-
-
-def test_a_sender_that_gives_way_has_the_lowest_priorities(sender: Sender) -> None:
-    pid = sender.start(gives_way=True)["pid"]
-    deadline = time.monotonic() + DEADLINE
-    while os.getpriority(os.PRIO_PROCESS, pid) != 19:
-        assert time.monotonic() < deadline, "it does not give way"
-        time.sleep(0.02)
-    shown = subprocess.run(["ionice", "-p", str(pid)], capture_output=True, text=True, check=True)
-    assert shown.stdout.strip() == "best-effort: prio 7"
-
-
-def test_a_start_beside_a_sender_at_work_opens_no_view(
-    sender: Sender, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """To open one removes the migration's snapshots, which the sender at work reads."""
-    opened: list[tuple[object, ...]] = []
-    monkeypatch.setattr(sender_main, "open_view", lambda *words: opened.append(words))
+def test_a_start_beside_a_run_at_work_opens_no_view(sender: Sender) -> None:
+    """To open one removes the migration's snapshots, which the run at work reads: the lock comes first."""
     pid = sender.start()["pid"]
-    with pytest.raises(InputError, match=f"Process {pid} is at work"):
-        sender_main.start(sender.order())
-    assert opened == []
+    error = sender.start(view="frozen")["error"]
+    assert f"Process {pid} is at work in {sender.directory} already." in error["what"]
 
 
 def test_a_second_run_on_a_port_hears_which_run_has_it(sender: Sender) -> None:
@@ -302,6 +197,7 @@ def test_a_second_run_on_a_port_hears_which_run_has_it(sender: Sender) -> None:
     assert error["kind"] == "input"
     assert f"belongs to the sender of run web01-7 (process {first['pid']})" in error["what"]
     assert not directory.exists()
+    assert sender.status()["pid"] == first["pid"]
 
 
 def test_a_run_that_is_started_twice_hears_of_its_first_sender(sender: Sender) -> None:
@@ -363,35 +259,6 @@ def test_a_wrong_command_is_a_clear_error(sender: Sender) -> None:
     )
 
 
-class Stalled(NamedTuple):
-    """A sync in the middle, whose network carries nothing for now."""
-
-    plan: SyncPlan
-    pid: int
-    relay: Relay
-    target: Path
-    content: bytes
-    sender_port: int
-
-
-@contextlib.contextmanager
-def stall(rig: Rig, sender: Sender, folder: Path, most: int) -> Iterator[Stalled]:
-    """Lend a sync whose network carried `most` bytes of the source's."""
-    content = noise(24 * CHUNK)
-    sender.disk.write_bytes(content)
-    target = folder / "target.raw"
-    target.write_bytes(noise(len(content), seed=2))
-    port = sender.start()["port"]
-    relay = Relay(port, most=most)
-    half_way = plan(rig, relay.port, target, len(content))
-    pid = receiver.start_detached(half_way)
-    try:
-        assert relay.stalled.wait(DEADLINE)
-        yield Stalled(half_way, pid, relay, target, content, port)
-    finally:
-        relay.close()
-
-
 @pytest.fixture
 def stalled(rig: Rig, sender: Sender, tmp_path: Path) -> Iterator[Stalled]:
     with stall(rig, sender, tmp_path, most=8 * CHUNK) as halted:
@@ -421,12 +288,6 @@ def test_a_kill_at_any_moment_costs_no_byte(
     assert halted.target.read_bytes() == halted.content
     claim = result["disks"][0]["claim"]
     assert claim["root"] == reference_root(halted.content, claim["algorithm"])
-
-
-def kill(pid: int) -> None:
-    """End a process as the power cut does."""
-    os.kill(pid, signal.SIGKILL)
-    wait_until_gone(pid)
 
 
 def test_a_receiver_that_is_killed_leaves_a_disk_that_the_next_one_mends(
@@ -469,7 +330,7 @@ def test_one_receiver_at_a_time_works_in_a_directory(stalled: Stalled) -> None:
 def test_a_closed_port_is_named_with_what_to_look_at(rig: Rig, tmp_path: Path) -> None:
     target = tmp_path / "target.raw"
     target.write_bytes(bytes(CHUNK))
-    receiver.start_detached(plan(rig, 1, target, CHUNK))
+    receiver.start_detached(plan_of(rig, 1, target, CHUNK))
     error = wait_for_end(rig.directory)["error"]
     assert error["what"].startswith("Cannot reach the source at 127.0.0.1 port 1/TCP:")
     assert "firewall" in error["hint"]

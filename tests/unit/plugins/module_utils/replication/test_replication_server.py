@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.errors import TransientError
-from ansible_collections.ferry.hvm.plugins.module_utils.replication import server
+from ansible_collections.ferry.hvm.plugins.module_utils.replication import runs, server
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.channel import dial
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.dialer import Dialer
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.digests import calibrate
@@ -58,11 +58,13 @@ def serving(source_papers: Papers, target_papers: Papers, tmp_path: Path) -> Ser
 
     @contextlib.contextmanager
     def serve(listener: object) -> Iterator[None]:
-        lease = server.Lease(str(tmp_path / "lease"), 60.0)
+        lease = runs.Lease(str(tmp_path / "lease"), 60.0)
         Path(lease.path).touch()
         export = Export({"sda": lambda: MemoryDisk(bytes(4096))}, calibrate(), settle=lambda: None)
         own = Identity(source_papers.certificate, source_papers.key, target_papers.certificate)
-        served = server.Server(listener, source_end(RUN, own), export, lease)  # type: ignore[arg-type]
+        all_runs = runs.Runs()
+        all_runs.add(runs.Run(source_end(RUN, own), export, lease))
+        served = server.Server(listener, all_runs)  # type: ignore[arg-type]
         thread = threading.Thread(target=served.serve)
         thread.start()
         try:
@@ -131,7 +133,7 @@ def test_one_connection_too_many_hears_why(
     serving: Serving,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(server, "CONNECTIONS", 1)
+    monkeypatch.setattr(runs, "CONNECTIONS", 1)
     with serving(listener):
         first = dialer.dial()
         with pytest.raises(TransientError, match="1 connections are open"):
