@@ -38,10 +38,15 @@ SPEC = ArgumentSpec(
             "choices": list(WORDS),
             "default": "auto",
         },
-        "bandwidth_limit": {"type": "int", "default": 0},
+        "bandwidth_limit": {"type": "int"},
+        "total_bandwidth_limit": {"type": "int"},
         "gives_way": {"type": "bool", "default": False},
+        "shared": {"type": "bool", "default": False},
     },
-    required_if=(("state", "started", ("run", "worker_certificate")),),
+    required_if=(
+        ("state", "started", ("run", "worker_certificate")),
+        ("state", "limited", ("bandwidth_limit", "total_bandwidth_limit"), True),
+    ),
 )
 
 
@@ -69,10 +74,10 @@ def _order(task: Task, name: str, **more: Any) -> Dict[str, Any]:
 
 
 def _limit(task: Task) -> Outcome:
-    wanted = task.arguments["bandwidth_limit"]
-    answer = _order(task, "limited", bandwidth_limit=wanted)
-    before, after = ({"bandwidth_limit": each} for each in (answer["before"], wanted))
-    return Outcome(changed=answer["changed"], diff={"before": before, "after": after})
+    names = ("bandwidth_limit", "total_bandwidth_limit")
+    answer = _order(task, "limited", **{name: task.arguments[name] for name in names})
+    diff = {"before": answer["before"], "after": answer["after"]}
+    return Outcome(changed=answer["changed"], diff=diff)
 
 
 def _start(task: Task) -> Outcome:

@@ -13,7 +13,7 @@ author:
 description:
   - Starts Ferry's sender on the source server and waits until it listens, or ends it and removes all that
     belongs to it, snapshots of LVM too. The disks are only read.
-  - The sender serves exactly one worker, the owner of O(worker_certificate). Its own private key is made
+  - The sender serves a run to exactly one worker, the owner of O(worker_certificate). The run's own private key is made
     on the controller in memory, crosses on SSH's standard input and is never written to a file system of
     the server; it is in no result, no log and no command line.
   - The program lies in C(/run/ferry/<migration_id>) while it runs. No agent is installed, no service is
@@ -35,8 +35,10 @@ options:
     description:
       - V(started) has the disks served for O(run). A sender of the same migration for another run or
         another worker is stopped first, RV(replaced) names it.
-      - V(limited) gives the migration's sender, which must run, another O(bandwidth_limit), while data flows.
-      - V(absent) stops the migration's sender, of whatever run, and removes its folder.
+      - V(limited) changes O(bandwidth_limit) or O(total_bandwidth_limit), while data flows; the migration's run
+        must be served.
+      - V(absent) ends what is served for the migration, of whatever run, and removes its folder. A sender leaves
+        with its last run.
     type: str
     choices: [started, limited, absent]
     default: started
@@ -74,8 +76,8 @@ options:
     default: []
   lease:
     description:
-      - Seconds after which a sender that nobody is connected to ends and removes itself, so that a
-        controller that never comes back leaves no open port. The default is for a worker that boots
+      - Seconds after which a run ends and removes itself if its worker is not connected and none of its tasks
+        asks for it, so that a controller that never comes back leaves no open port. The default is for a worker that boots
         slowly.
     type: int
     default: 1800
@@ -97,14 +99,27 @@ options:
     default: auto
   bandwidth_limit:
     description:
-      - Bytes a second that the sender may send, over all its connections; at least 65536, or V(0) for as many
+      - Bytes a second that the run may send, over all its connections; at least 65536, or V(0) for as many
         as the link takes.
+      - Left out, V(0) for O(state=started), and for O(state=limited) as it is.
     type: int
-    default: 0
+  total_bandwidth_limit:
+    description:
+      - Bytes a second that the sender may send over all its runs; at least 65536, or V(0) for as many as the
+        link takes. Runs that could send more than that get equally many bytes.
+      - Left out, it stays as another run has set it, or is V(0).
+    type: int
   gives_way:
     description:
-      - Whether the sender takes processor and disks only when the server's own work leaves them free (lowest
+      - Whether the run takes processor and disks only when the server's own work leaves them free (lowest
         nice value, lowest level of best-effort disk priority).
+    type: bool
+    default: false
+  shared:
+    description:
+      - Whether one sender may serve this run and others that say the same on O(port), up to 16. They have the
+        same O(bind) and come from the same release of Ferry; each has its own worker, disks, lease and limit.
+      - This is for a host that carries many migrations. A source server is exported to one at a time.
     type: bool
     default: false
 notes:
@@ -129,6 +144,13 @@ EXAMPLES = r"""
     migration_id: web01
     state: limited
     bandwidth_limit: 12500000
+  become: true
+
+- name: Leave more of the link to others, whatever number of runs the host serves
+  ferry.hvm.source_export:
+    migration_id: web01
+    state: limited
+    total_bandwidth_limit: 62500000
   become: true
 
 - name: Close them again

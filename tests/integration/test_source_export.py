@@ -155,6 +155,16 @@ def test_the_limit_of_a_running_export_is_changed(
             **more,
         }
 
+    def limited_over_all(limit: int | None, name: str) -> dict[str, object]:
+        named = {} if limit is None else {"total_bandwidth_limit": limit}
+        arguments = {"migration_id": MIGRATION, "state": "limited", **named}
+        return {
+            "ferry.hvm.source_export": arguments,
+            "register": name,
+            "ignore_errors": True,
+            "diff": True,
+        }
+
     run = here.run(
         [
             started(MIGRATION, "run-1", certificate, disks=[str(disk)], port=port),
@@ -162,6 +172,8 @@ def test_the_limit_of_a_running_export_is_changed(
             limited(2 * MIB, "first"),
             limited(2 * MIB, "again"),
             limited(1, "refused"),
+            limited_over_all(3 * MIB, "over_all"),
+            limited_over_all(None, "nothing"),
             absent(MIGRATION),
             limited(2 * MIB, "gone"),
         ]
@@ -171,13 +183,18 @@ def test_the_limit_of_a_running_export_is_changed(
     assert changes == [True, True, False], run.output
     assert results["checked"]["diff"]["after"] == {"bandwidth_limit": 2 * MIB}
     assert "too low" in results["refused"]["msg"]
+    assert results["over_all"]["diff"]["before"] == {"total_bandwidth_limit": 0}
+    assert results["over_all"]["diff"]["after"] == {"total_bandwidth_limit": 3 * MIB}
+    assert "any of the following are missing" in results["nothing"]["msg"]
     assert "No sender of migration" in results["gone"]["msg"]
 
 
 def keys_in(output: str, *, pid: int) -> list[str]:
     """Return where a private key can be read: the output, the sender's folder, its process."""
     assert "BEGIN CERTIFICATE" in output
-    places = {str(path): read(path) for path in (RUNS / MIGRATION).iterdir()}
+    folders = [RUNS / MIGRATION, *RUNS.glob(".sender-*")]
+    files = [path for folder in folders for path in folder.iterdir() if path.is_file()]
+    places = {str(path): read(path) for path in files}
     places |= {name: read(Path(f"/proc/{pid}/{name}")) for name in ("cmdline", "environ")}
     places["output"] = output
     return [place for place, text in places.items() if PRIVATE_KEY.search(text)]

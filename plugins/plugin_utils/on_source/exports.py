@@ -1,15 +1,16 @@
 # SPDX-FileCopyrightText: 2026 The Ferry authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The exports of this source: which migration's sender runs here. Python 3.6. PRIVATE.
+"""The exports of this source: which migrations are served here. Python 3.6. PRIVATE.
 
-An export is a folder, named after its migration, and the sender that runs from it:
+An export is a folder, named after its migration, and the run that a sender serves from it:
 
     /run/ferry/<migration id>/      0700
         sender.pyz                  the program
         export.json                 what was exported to whom: public facts, see `Record`
-        (the sender's own files)
+        (the run's own files)
 
-The sender alone says whether it runs; the record only says what it was started with.
+The sender alone says whether the run is served; the record only says what it was started with. Several
+exports that are shared have one sender.
 """
 
 import fcntl
@@ -49,16 +50,19 @@ def folder_of(base: str, migration_id: str) -> str:
     return os.path.join(base, migration_id)
 
 
-def running_exports(base: str, sender: Sender) -> List[Record]:
-    """Return the records of all exports whose sender runs now."""
+def running_exports(base: str, sender: Sender, ours: str = "") -> List[Record]:
+    """Return the records of all exports that are served now; the lease of the migration `ours` is renewed."""
     if not os.path.isdir(base):
         return []
-    seen = (look(folder_of(base, name), sender) for name in sorted(os.listdir(base)))
+    names = sorted(os.listdir(base))
+    seen = (look(folder_of(base, name), sender, renew=name == ours) for name in names)
     return [record for record in seen if record is not None]
 
 
-def look(folder: str, sender: Sender) -> Optional[Record]:
-    """Return the record of the export in `folder` if its sender runs, else None.
+def look(folder: str, sender: Sender, *, renew: bool) -> Optional[Record]:
+    """Return the record of the export in `folder` if it is served, else None.
+
+    `renew` is for the export's own controller, whose being there is a reason for the run to stay.
 
     A folder without the program is a receiver's run: a worker may share this host with a source in a
     lab. A sender without a record is one whose controller was killed between start and note: it runs,
@@ -66,7 +70,7 @@ def look(folder: str, sender: Sender) -> Optional[Record]:
     """
     if not os.path.exists(os.path.join(folder, _PROGRAM)):
         return None
-    status = sender.call("status", {"directory": folder})
+    status = sender.call("status", {"directory": folder, "renew": renew})
     if not status["running"]:
         return None
     return {**status, **_read_record(folder), "migration_id": os.path.basename(folder)}
@@ -99,6 +103,6 @@ def make_folder(folder: str, program: bytes) -> str:
 
 
 def remove(folder: str, sender: Sender) -> None:
-    """Stop the sender in `folder`, if one runs, remove the folder and the migration's snapshots."""
+    """End the run in `folder`, if one is served, remove the folder and the migration's snapshots."""
     sender.call("stop", {"directory": folder, "migration": os.path.basename(folder)})
     shutil.rmtree(folder, ignore_errors=True)

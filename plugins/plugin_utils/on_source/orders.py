@@ -17,7 +17,20 @@ from .sender import Sender, SourceError, input_error, start_sender
 Order = Dict[str, Any]
 
 # What makes two exports the same: a sender started with these serves exactly the wanted worker.
-_SAME = ("run", "worker_certificate", "port", "bind", "names", "lease", "source_view", "gives_way")
+_SAME = (
+    "run",
+    "worker_certificate",
+    "port",
+    "bind",
+    "names",
+    "lease",
+    "source_view",
+    "gives_way",
+    "shared",
+)
+
+# The limits that `started` may set and `limited` may change; None leaves one as it is.
+_LIMITS = ("bandwidth_limit", "total_bandwidth_limit")
 
 
 class StartPlan(NamedTuple):
@@ -59,13 +72,18 @@ def started(order: Order, sender: Sender) -> Order:
     if order["check"]:
         return _predict_start(order, sender)
     with exports.only_one(order["base"]):
-        plan = plan_start(order, exports.running_exports(order["base"], sender))
+        plan = _plan(order, sender)
         record = _start(order, sender, plan) if plan.starts else plan.replaces
     return {"changed": plan.starts, "export": record, "replaced": _replaced(plan)}
 
 
+def _plan(order: Order, sender: Sender) -> StartPlan:
+    running = exports.running_exports(order["base"], sender, order["migration_id"])
+    return plan_start(order, running)
+
+
 def _predict_start(order: Order, sender: Sender) -> Order:
-    plan = plan_start(order, exports.running_exports(order["base"], sender))
+    plan = _plan(order, sender)
     disks = choose_disks(order["disks"], sender.call("list", {})["disks"])
     seen = sender.call("view", {"disks": disks, "view": order["source_view"]})
     predicted = dict(wanted(order), disks=disks, view=seen["view"], view_reason=seen["reason"])
@@ -76,7 +94,7 @@ def _predict_start(order: Order, sender: Sender) -> Order:
 def plan_start(order: Order, running: List[exports.Record]) -> StartPlan:
     """Return what to do for `order` where `running` exports are; raises SourceError for another's port."""
     others = [each for each in running if each["migration_id"] != order["migration_id"]]
-    _refuse_taken_port(order["port"], others)
+    _refuse_taken_port(order, others)
     ours = next((each for each in running if each not in others), None)
     if ours is None:
         return StartPlan(None, "", True)
@@ -95,18 +113,23 @@ def wanted(order: Order) -> exports.Record:
         "lease": order["lease"],
         "source_view": order["source_view"],
         "gives_way": order["gives_way"],
+        "shared": order["shared"],
     }
 
 
-def _refuse_taken_port(port: int, others: List[exports.Record]) -> None:
+def _refuse_taken_port(order: Order, others: List[exports.Record]) -> None:
+    port = order["port"]
     for each in others:
-        if each.get("port") == port:
+        is_shared = order["shared"] and each.get("shared")
+        if each.get("port") == port and not is_shared:
             raise input_error(
                 "Port {} is held by the sender of migration {} (run {}, process {}).".format(
                     port, each["migration_id"], each.get("run", "unknown"), each["pid"]
                 ),
                 "End that migration's export first (ferry.hvm.source_export with state absent and "
-                "migration_id {}), or choose another port.".format(each["migration_id"]),
+                "migration_id {}), choose another port, or export both as shared.".format(
+                    each["migration_id"]
+                ),
             )
 
 
@@ -174,9 +197,15 @@ def _start_document(order: Order, folder: str, disks: List[Order]) -> Order:
         "disks": disks,
         "lease": order["lease"],
         "view": order["source_view"],
-        "bandwidth_limit": order["bandwidth_limit"],
         "gives_way": order["gives_way"],
+        "shared": order["shared"],
+        **_limits(order),
     }
+
+
+def _limits(order: Order) -> Order:
+    """Return the limits that the order sets."""
+    return {name: order[name] for name in _LIMITS if order[name] is not None}
 
 
 def absent(order: Order, sender: Sender) -> Order:
@@ -201,19 +230,20 @@ def _is_left(folder: str, sender: Sender) -> bool:
 
 
 def limited(order: Order, sender: Sender) -> Order:
-    """Set the bandwidth limit of the migration's sender, which must run."""
+    """Set the bandwidth limit of the migration's run, which must be served, or of its sender over all runs."""
     _refuse_without_root()
     folder = exports.folder_of(order["base"], order["migration_id"])
-    running = exports.look(folder, sender)
+    running = exports.look(folder, sender, renew=True)
     if running is None:
         raise input_error(
             "No sender of migration {} runs on this host.".format(order["migration_id"]),
             "A limit is for a sync that runs; for the next one set it when it is started.",
         )
-    was, wanted_limit = running["bandwidth_limit"], order["bandwidth_limit"]
-    if was != wanted_limit and not order["check"]:
-        sender.call("limit", {"directory": folder, "bandwidth_limit": wanted_limit})
-    return {"changed": was != wanted_limit, "before": was}
+    after = _limits(order)
+    before = {name: running[name] for name in after}
+    if before != after and not order["check"]:
+        sender.call("limit", dict(after, directory=folder))
+    return {"changed": before != after, "before": before, "after": after}
 
 
 def _refuse_without_root() -> None:

@@ -37,10 +37,19 @@ def stop(told):
     if os.path.exists(left):
         os.unlink(left)
     return {"running": False}
+def status(told):
+    if told["renew"]:
+        open(os.path.join(told["directory"], "renewed"), "w").close()
+    limits = {"bandwidth_limit": 1, "total_bandwidth_limit": 2}
+    return dict(limits, running=running(told) is not None, pid=running(told))
+def limit(told):
+    json.dump(told, open(os.path.join(told["directory"], "limits.json"), "w"))
+    return told
 COMMANDS = {
     "list": list_command,
     "view": lambda told: {"view": "moving", "reason": ""},
-    "status": lambda told: {"running": running(told) is not None, "pid": running(told)},
+    "status": status,
+    "limit": limit,
     "stop": stop,
 }
 """

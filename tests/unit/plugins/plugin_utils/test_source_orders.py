@@ -55,8 +55,10 @@ def a_start(base: Path, **other: Any) -> dict[str, Any]:
         "disks": [],
         "lease": 60,
         "source_view": "moving",
-        "bandwidth_limit": 0,
+        "bandwidth_limit": None,
+        "total_bandwidth_limit": None,
         "gives_way": False,
+        "shared": False,
         "key": "the private key",
         "certificate": "sender's",
     }
@@ -65,7 +67,7 @@ def a_start(base: Path, **other: Any) -> dict[str, Any]:
 
 def is_alive(pid: int) -> bool:
     status = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, check=False)
-    return status.stdout.strip() not in (b"", b"Z", b"Zs")
+    return status.stdout.strip()[:1] not in (b"", b"Z")  # What follows tells a lower priority, too.
 
 
 def test_started_serves_every_fixed_disk(ask: Ask) -> None:
@@ -100,6 +102,7 @@ def test_started_again_for_the_same_run_changes_nothing(ask: Ask) -> None:
         pytest.param({"worker_certificate": "of a worker that restarted"}, id="another worker"),
         pytest.param({"port": 5995}, id="another port"),
         pytest.param({"disks": ["sda"]}, id="other disks"),
+        pytest.param({"shared": True}, id="shared"),
     ],
 )
 def test_an_export_that_differs_is_replaced_and_said(ask: Ask, difference: dict[str, Any]) -> None:
@@ -127,6 +130,57 @@ def test_the_port_of_another_migration_is_left_alone(ask: Ask) -> None:
     ):
         ask("started")
     assert is_alive(theirs)
+
+
+def test_migrations_share_a_port_if_all_say_so(ask: Ask) -> None:
+    ask("started", migration_id="db01", shared=True)
+    with pytest.raises(InputError, match="or export both as shared"):
+        ask("started")
+    assert ask("started", shared=True)["changed"] is True
+
+
+def test_only_the_migrations_own_lease_is_renewed(ask: Ask, base: Path) -> None:
+    """Another controller that looks at this host is no reason for a run to stay."""
+    ask("started", migration_id="db01", port=5995)
+    ask("started")
+    ask("info")
+    assert not list(base.glob("*/renewed"))
+    ask("started", check=True)
+    assert [path.parent.name for path in base.glob("*/renewed")] == ["web01"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "before"),
+    [
+        ({"bandwidth_limit": 65536}, {"bandwidth_limit": 1}),
+        ({"total_bandwidth_limit": 65536}, {"total_bandwidth_limit": 2}),
+        ({"bandwidth_limit": 0, "total_bandwidth_limit": 0}, None),
+    ],
+    ids=["of the run", "over all runs", "both"],
+)
+def test_limited_sets_what_is_named_and_leaves_the_rest(
+    ask: Ask, base: Path, limits: dict[str, int], before: dict[str, int] | None
+) -> None:
+    ask("started")
+    answer = ask("limited", **limits)
+    was = before or {"bandwidth_limit": 1, "total_bandwidth_limit": 2}
+    assert answer == {"changed": True, "before": was, "after": limits}
+    told = json.loads((base / "web01/limits.json").read_text())
+    assert told == {"directory": str(base / "web01"), **limits}
+
+
+def test_limited_as_it_is_changes_nothing(ask: Ask, base: Path) -> None:
+    ask("started")
+    assert ask("limited", bandwidth_limit=1)["changed"] is False
+    assert ask("limited", bandwidth_limit=65536, check=True)["changed"] is True
+    assert not (base / "web01/limits.json").exists()
+
+
+def test_a_start_hands_on_the_limits_that_were_named(ask: Ask, base: Path) -> None:
+    ask("started", total_bandwidth_limit=65536)
+    told = json.loads((base / "web01/told.json").read_text())
+    assert told["total_bandwidth_limit"] == 65536
+    assert "bandwidth_limit" not in told
 
 
 def test_two_migrations_may_use_two_ports(ask: Ask) -> None:
@@ -258,7 +312,9 @@ def test_plan_names_every_difference(tmp_path: Path) -> None:
     running = {"migration_id": "web01", "pid": 7, "run": "old", "port": 5994}
     plan = plan_start(a_start(tmp_path), [running])
     assert plan.starts
-    assert plan.reason == "run, worker_certificate, bind, names, lease, source_view, gives_way"
+    assert (
+        plan.reason == "run, worker_certificate, bind, names, lease, source_view, gives_way, shared"
+    )
 
 
 def test_plan_refuses_the_port_of_a_nameless_run(tmp_path: Path) -> None:
