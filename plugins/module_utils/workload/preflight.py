@@ -108,10 +108,11 @@ def _source_is_read_by_root(observed: Observed) -> Iterator[Finding]:
 
 def _data_port_is_free(observed: Observed) -> Iterator[Finding]:
     source = observed.source
-    if source["port_free"]:
-        return
     exporters = [export["migration_id"] for export in source["exports"]]
     owners = [owner for owner in exporters if owner != observed.migration]
+    # The sender of a source worker serves many migrations.
+    if source["port_free"] or (owners and source.get("is_shared")):
+        return
     if exporters and not owners:
         yield Finding(
             "own_sender_left",
@@ -176,6 +177,18 @@ def _disks_have_their_volumes(observed: Observed) -> Iterator[Finding]:
             pair_disks(disks, volumes, observed.disk_map)
     except InputError as error:
         yield Finding("disks_do_not_pair", ERROR, observed.workload, error.what, error.hint)
+
+
+def _disks_are_in_a_snapshot(observed: Observed) -> Iterator[Finding]:
+    for disk in observed.source["disks"]:
+        if disk.get("obstacle"):
+            yield Finding(
+                "disk_not_in_snapshot",
+                ERROR,
+                observed.workload,
+                f"A snapshot does not hold {disk['name']} ({disk['path']}): {disk['obstacle']}.",
+                "Change the disk, or name its key in ferry_left_out_disks: it is not carried then.",
+            )
 
 
 def _target_is_at_rest(observed: Observed) -> Iterator[Finding]:
@@ -304,6 +317,14 @@ def _source_has_a_view(observed: Observed) -> Iterator[Finding]:
             "The source keeps running while it is read: the claim of this sync will say moving, and a "
             f"clone of it is for tests, not for a cutover. {reason}".strip(),
         )
+    elif view == "vcenter_snapshot":
+        yield Finding(
+            "source_gets_snapshots",
+            NOTE,
+            observed.workload,
+            "The VM gets one snapshot over all its disks for the time of the sync: the claim will say "
+            "vcenter_snapshot.",
+        )
     elif view == "lvm_snapshot":
         yield Finding(
             "source_gets_snapshots",
@@ -362,6 +383,7 @@ CHECKS: tuple[Callable[[Observed], Iterator[Finding]], ...] = (
     _helpers_have_a_place,
     _target_is_at_rest,
     _target_is_ours,
+    _disks_are_in_a_snapshot,
     _disks_have_their_volumes,
     _clone_is_kept_apart,
     _source_has_a_view,
