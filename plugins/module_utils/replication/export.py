@@ -12,7 +12,7 @@ from ..errors import InputError
 from .digests import Hasher, Offer
 from .disks import Disk
 from .governor import Governor
-from .index import algorithm_of
+from .index import known_head
 from .indexed import IndexedReads, IndexOrder
 from .ledger import Ledger
 from .messages import Order, Root, View
@@ -111,11 +111,10 @@ class Export:
 
         An index of another digest would be dropped; which of two fast ones wins a calibration is chance.
         """
-        theirs_names = {offer.algorithm.name.lower() for offer in theirs}
-        known = {algorithm_of(order.path) for order in self._indexes.values() if order.since}
-        kept = [
-            offer for offer in self.offers if offer.algorithm.name.lower() in known & theirs_names
-        ]
+        heads = (known_head(order.path) for order in self._indexes.values() if order.since)
+        common = {offer.algorithm.name.lower() for offer in theirs}
+        wanted = common & {head.algorithm for head in heads if head is not None}
+        kept = [offer for offer in self.offers if offer.algorithm.name.lower() in wanted]
         return kept or self.offers
 
     def open_disk(self, name: str) -> Disk:

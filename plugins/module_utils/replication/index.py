@@ -123,11 +123,11 @@ def open_index(path: str, expected: Head) -> Index:
     return index
 
 
-def algorithm_of(path: str) -> Optional[str]:
-    """Return the digest algorithm that an index was made with; None where none can be read."""
+def known_head(path: str) -> Optional[Head]:
+    """Return what an index says that it is about; None where none can be read. Its digests may be torn."""
     try:
         with open(path, "rb") as stream:
-            return _read_head(stream.fileno()).algorithm
+            return _read_head(stream.fileno())
     except (DoubtError, OSError):
         return None
 

@@ -59,7 +59,7 @@ from .sender_control import (
     write,
 )
 from .server import Server, listen
-from .source_view import SourceView, open_view
+from .source_view import OPENERS, SourceView, open_view
 from .tls import Identity, source_end
 
 LOG_FILE = "sender.log"
@@ -111,6 +111,8 @@ class _Order(NamedTuple):
 def _read_order(document: Mapping[str, Any]) -> _Order:
     texts = ("certificate", "key", "peer_certificate")
     run, total = required(document, "run"), document.get("total_bandwidth_limit")
+    view = document.get("view", View.MOVING.word)
+    disks = [] if view in OPENERS else required(document, "disks")
     if not re.match(r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", run):
         raise InputError("Run {!r} is no host name label: a-z, 0-9 and -.".format(run))
     return _Order(
@@ -119,13 +121,9 @@ def _read_order(document: Mapping[str, Any]) -> _Order:
         required(document, "directory"),
         document.get("bind") or "",
         int(document.get("port", PORT)),
-        {disk["name"]: disk["path"] for disk in required(document, "disks")},
-        {
-            disk["name"]: read_index_order(disk["index"])
-            for disk in document["disks"]
-            if disk.get("index")
-        },
-        document.get("view", View.MOVING.word),
+        {disk["name"]: disk["path"] for disk in disks},
+        {disk["name"]: read_index_order(disk["index"]) for disk in disks if disk.get("index")},
+        view,
         Identity(*(required(document, text) for text in texts)),
         float(document.get("lease") or LEASE),
         check_limit(int(document.get("bandwidth_limit") or 0)),
@@ -191,7 +189,7 @@ def _take_run(sender: _Sender, document: Mapping[str, Any]) -> Dict[str, Any]:
         _refuse(sender, order)
         folder, held = contextlib.ExitStack(), contextlib.ExitStack()
         try:
-            answer = _open_run(sender, order, folder, held)
+            answer = _open_run(sender, document, folder, held)
         except BaseException:
             held.close()
             folder.close()
@@ -202,22 +200,31 @@ def _take_run(sender: _Sender, document: Mapping[str, Any]) -> Dict[str, Any]:
 
 
 def _open_run(
-    sender: _Sender, order: _Order, folder: contextlib.ExitStack, held: contextlib.ExitStack
+    sender: _Sender,
+    document: Mapping[str, Any],
+    folder: contextlib.ExitStack,
+    held: contextlib.ExitStack,
 ) -> Dict[str, Any]:
     """`folder` closes what tells others of the run, `held` its disks.
 
     Only under the lock: opening a view removes what snapshots the migration has, a run's at work too.
     """
+    order = _read_order(document)
     end = source_end(order.run, order.identity)
     lock = take_lock(order.directory)
     folder.callback(lock.close)
     folder.callback(shutil.rmtree, order.directory, ignore_errors=True)
     lock.name_holder(os.getpid())
-    view = open_view(order.view, order.migration, order.disks)
+    view = _open_view(order, document)
     held.callback(view.close)
     disks = [
-        {"name": name, "path": path, "size": size_of(view.disks[name])}
-        for name, path in order.disks.items()
+        dict(
+            {"path": order.disks.get(name)},
+            name=name,
+            size=size_of(opened),
+            **view.told.get(name, {}),
+        )
+        for name, opened in view.disks.items()
     ]
     export = _export(sender, order, view)
     held.callback(export.close)
@@ -236,8 +243,14 @@ def _export(sender: _Sender, order: _Order, view: SourceView) -> Export:
         view=view.view,
         governor=Governor(partial(read_limit, limit_path), above=sender.governor),
         check_view=view.check,
-        indexes=order.indexes,
+        order=view.order,
+        indexes=dict(order.indexes, **view.indexes),
     )
+
+
+def _open_view(order: _Order, document: Mapping[str, Any]) -> SourceView:
+    opener = OPENERS.get(order.view)
+    return opener(document) if opener else open_view(order.view, order.migration, order.disks)
 
 
 def _write_files(order: _Order, port: int) -> Lease:

@@ -9,13 +9,14 @@ auto           the best of the three that is true
 """
 
 from functools import partial
-from typing import Callable, Dict, List, Mapping, NamedTuple, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Tuple
 
 from ..errors import FerryError, InputError
 from . import lvm, lvm_view
 from .block_devices import mounts_of, writable_places
 from .disks import Disk, PathDisk
-from .messages import View
+from .indexed import IndexOrder
+from .messages import Order, View
 
 AUTO = "auto"
 
@@ -33,7 +34,8 @@ class SourceView(NamedTuple):
     """A view that was chosen, and is held until `close`.
 
     `disks` opens each disk by its name; `check` raises a FerryError when they are no more what `view` says;
-    `reason` says why `auto` chose no better one, or is empty.
+    `reason` says why `auto` chose no better one, or is empty. `told` is what is to be known of a disk
+    besides, by its name; `indexes` those that its reads use, `order` how they can be read.
     """
 
     view: View
@@ -41,6 +43,14 @@ class SourceView(NamedTuple):
     check: Callable[[], None] = _nothing
     close: Callable[[], object] = _nothing
     reason: str = ""
+    order: Order = Order.ANY
+    indexes: Mapping[str, IndexOrder] = {}
+    told: Mapping[str, Mapping[str, Any]] = {}
+
+
+# What opens a view of disks that are not this server's own, from the document of `start`, by the view's word.
+# The rooms that it needs are not known here: the program that is started puts it in.
+OPENERS: Dict[str, Callable[[Mapping[str, Any]], SourceView]] = {}
 
 
 def choose_view(word: str, paths: Mapping[str, str]) -> Tuple[View, str]:

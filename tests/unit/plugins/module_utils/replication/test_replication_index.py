@@ -25,7 +25,7 @@ from ansible_collections.ferry.hvm.plugins.module_utils.replication.index import
     Head,
     Index,
     IndexWriter,
-    algorithm_of,
+    known_head,
     open_index,
 )
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.indexed import (
@@ -169,8 +169,9 @@ def test_a_missed_change_in_the_sample_ends_the_belief_in_the_index(
 
 
 def test_the_digest_of_an_index_is_kept_however_the_calibration_ends(migration: Migration) -> None:
-    first = algorithm_of(str(migration.path))
-    assert first
+    head = known_head(str(migration.path))
+    assert head is not None
+    first = head.algorithm
     told = IndexOrder(str(migration.path), IDENTITY, 2, "52/2", since="52/1")
     export = Export({}, [], indexes={"sda": told})
     other = next(each for each in FUNCTIONS if each.name.lower() != first)

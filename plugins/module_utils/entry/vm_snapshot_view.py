@@ -1,0 +1,295 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The disks of a VM's snapshot, as a source worker's sender serves them. PRIVATE to the collection.
+
+Where the rooms meet: `vsphere` knows the snapshot, what changed, and how to read; `replication` serves.
+
+    document of `start` -> session -> snapshot of the migration -> for each disk: reader, changed extents -> view
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import ssl
+import threading
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
+
+from ..errors import InputError
+from ..replication.disks import Disk
+from ..replication.index import known_head
+from ..replication.indexed import IndexOrder
+from ..replication.messages import Order, View
+from ..replication.source_view import SourceView
+from ..vsphere import machines
+from ..vsphere.baselines import Baseline
+from ..vsphere.changed_extents import Changes, find_changes
+from ..vsphere.datastore_disk import DatastoreDisk, SnapshotDisk, flat_file, flat_obstacle
+from ..vsphere.disks import Disk as VmDisk
+from ..vsphere.export_disk import ExportDisk, Exporter
+from ..vsphere.export_lease import open_lease
+from ..vsphere.facts import FactReader
+from ..vsphere.https import Host
+from ..vsphere.machines import MachineCalled
+from ..vsphere.nbdkit import VddkDiskName, VddkSettings, vddk_obstacle
+from ..vsphere.readers import DATASTORE, EXPORT, VDDK, ReaderFacts, choose_reader
+from ..vsphere.session import Endpoint, Session, User
+from ..vsphere.snapshot_plan import SnapshotSeen, tracked_disks
+from ..vsphere.snapshot_work import read_disks
+from ..vsphere.vddk_disk import VddkDisk
+
+Document = Mapping[str, Any]
+
+# What an ESXi host calls its only datacenter.
+_ESXI = "ha-datacenter"
+
+# How long each wait for a host may take that sends a disk, in seconds.
+_HOST_TIMEOUT = 60.0
+
+
+class _Source(NamedTuple):
+    """The snapshot as it was found, and how to reach what holds it."""
+
+    session: Session
+    host: Host
+    vm: Any
+    machine: machines.Machine
+    snapshot: str
+    disks: List[VmDisk]
+    facts: Mapping[str, Any]
+    release: Any
+    vddk: VddkSettings
+    vddk_obstacle: str
+
+
+def open_vm_snapshot(document: Document) -> SourceView:
+    """Return the view of the migration's snapshot, until it is closed. See SourceView.
+
+    `document["vm_snapshot"]` says where the VM is and how it is to be read. Raises FerryError; nothing is
+    open then.
+    """
+    wanted = document["vm_snapshot"]
+    session = _session(wanted)
+    try:
+        source = _find(session, wanted, document["migration"])
+        served = [_Served(source, disk, wanted, document["migration"]) for disk in source.disks]
+    except BaseException:
+        session.close()
+        raise
+    return SourceView(
+        View.VCENTER_SNAPSHOT,
+        {each.name: each.lend for each in served},
+        close=lambda: _close(served, session),
+        order=Order.ASCENDING if any(each.reader == EXPORT for each in served) else Order.ANY,
+        indexes={each.name: each.index for each in served if each.index is not None},
+        told={each.name: each.told for each in served},
+    )
+
+
+def _close(served: "List[_Served]", session: Session) -> None:
+    for each in served:
+        each.close()
+    session.close()
+
+
+class _Served:
+    """One disk of the snapshot: its reader, opened at the first use and once for all connections."""
+
+    def __init__(self, source: _Source, disk: VmDisk, wanted: Document, migration: str) -> None:
+        self.name = f"disk-{disk.key}"
+        self._source = source
+        self._disk = disk
+        self._lock = threading.Lock()
+        self._opened: Optional[Any] = None
+        path = os.path.join(wanted["index_directory"], migration, f"{self.name}.index")
+        changes = _changes(source, disk, path)
+        facts = ReaderFacts(
+            vddk=source.vddk_obstacle,
+            datastore=flat_obstacle(_as_read(source, disk)),
+            is_delta=known_head(path) is not None,
+        )
+        choice = choose_reader(wanted["reader"], facts)
+        self.reader = choice.reader
+        self.index = _index(source, disk, changes, path=path, reads_all=wanted["reads_all"])
+        if self.index is not None and self.reader == EXPORT:
+            # A stream passes all that it is not asked for: a remembered granule saves nothing.
+            self.index = self.index._replace(since="", extents=())
+        reason = changes.doubt
+        self.told: Dict[str, Any] = {
+            "path": disk.file,
+            "reader": choice.reader,
+            "reader_reason": choice.why,
+            "changed": changes.length,
+            "delta_reason": reason.reason.value if reason else "",
+            "delta_detail": reason.detail if reason else "",
+        }
+
+    def lend(self) -> Disk:
+        """Return the disk for one connection. Raises FerryError."""
+        with self._lock:
+            if self._opened is None:
+                self._opened = _OPEN[self.reader](self._source, self._disk)
+            return _Lent(self._opened)
+
+    def close(self) -> None:
+        """The reader is closed."""
+        with self._lock:
+            opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
+
+
+class _Lent(Disk):
+    """A reader that connections share: it outlives each of them, so that a stream goes on where it was."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+        self.size: int = reader.size
+
+    def read(self, start: int, length: int, buffer: memoryview) -> memoryview:
+        """See Disk."""
+        part: memoryview = self._reader.read(start, length, buffer)
+        return part
+
+    def refresh(self) -> None:
+        """See Disk."""
+        self._reader.refresh()
+
+    def close(self) -> None:
+        """See Disk. The reader stays."""
+
+
+def _session(wanted: Document) -> Session:
+    proxy = (wanted["proxy_host"], wanted["proxy_port"]) if wanted.get("proxy_host") else None
+    endpoint = Endpoint(
+        wanted["hostname"], _trust(wanted), wanted["port"], wanted["timeout"], proxy
+    )
+    return Session(endpoint, User(wanted["username"], wanted["password"]))
+
+
+def _trust(wanted: Document) -> ssl.SSLContext:
+    """The authorities come as text: their file is the controller's."""
+    trust = ssl.create_default_context(cadata=wanted["authorities"] or None)
+    if not wanted["validate_certs"]:
+        trust.check_hostname = False
+        trust.verify_mode = ssl.CERT_NONE
+    return trust
+
+
+def _find(session: Session, wanted: Document, migration: str) -> _Source:
+    called = MachineCalled(wanted["moid"] or "", wanted["uuid"] or "", wanted["name"] or "")
+    host = Host(wanted["hostname"], wanted["port"], _trust(wanted), _HOST_TIMEOUT)
+
+    vm = machines.find(session, called)
+    machine = machines.observe(session, vm)
+    seen = SnapshotSeen(machine, migration)
+    if len(seen.of_sync) != 1:
+        raise InputError(
+            f"{machine} has {len(seen.of_sync) or 'no'} snapshots of migration {migration}.",
+            hint="Take one with ferry.hvm.vsphere_snapshot before the export.",
+        )
+    (snapshot,) = seen.of_sync
+    vddk = _vddk(wanted, host)
+    return _Source(
+        session,
+        host,
+        vm,
+        machine,
+        snapshot.moid,
+        list(tracked_disks(read_disks(session, snapshot), frozenset(wanted["left_out_disks"]))),
+        FactReader(session).of(vm),
+        machines.host_release(session, machine),
+        vddk,
+        vddk_obstacle(vddk) if wanted["reader"] in ("auto", VDDK) else "it was not asked for",
+    )
+
+
+def _vddk(wanted: Document, host: Host) -> VddkSettings:
+    connection = host.connect()
+    try:
+        certificate = connection.sock.getpeercert(binary_form=True) or b""
+    finally:
+        connection.close()
+    digest = hashlib.sha1(certificate).hexdigest().upper()  # noqa: S324 - VDDK takes no other
+    return VddkSettings(
+        server=wanted["hostname"],
+        user=wanted["username"],
+        password=wanted["password"],
+        thumbprint=":".join(digest[at : at + 2] for at in range(0, len(digest), 2)),
+        libdir=wanted.get("vddk_libdir") or "",
+    )
+
+
+def _changes(source: _Source, disk: VmDisk, path: str) -> Changes:
+    """Return what changed since the index at `path` was made; it holds the change id of its moment."""
+    head = known_head(path)
+    baseline = None
+    if head is not None and head.change_id:
+        baseline = Baseline(disk.key, head.identity.get("backing", ""), head.size, head.change_id)
+    return find_changes(
+        source.session, source.vm, source.snapshot, disk, baseline=baseline, host=source.release
+    )
+
+
+def _index(
+    source: _Source, disk: VmDisk, changes: Changes, *, path: str, reads_all: bool
+) -> Optional[IndexOrder]:
+    """Return what the sender is told of the disk's index; None where changes are not tracked."""
+    if not disk.change_id or not disk.uuid:
+        return None
+    os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+    head = known_head(path)
+    is_known = changes.doubt is None and head is not None
+    return IndexOrder(
+        path=path,
+        identity={
+            "machine": source.machine.instance_uuid,
+            "disk": str(disk.key),
+            "backing": disk.uuid,
+        },
+        generation=head.generation + 1 if head else 1,
+        change_id=disk.change_id,
+        since=head.change_id if head and is_known else "",
+        extents=[(each.start, each.length) for each in changes.extents],
+        is_full=reads_all,
+    )
+
+
+def _as_read(source: _Source, disk: VmDisk) -> SnapshotDisk:
+    kind = disk.controller.kind if disk.controller else ""
+    # The API's class names: all but this one begin with Virtual (vim.vm.device).
+    name = "" if kind == "ParaVirtualSCSI" else "Virtual"
+    bus = disk.controller.bus if disk.controller else 0
+    return SnapshotDisk(
+        key=disk.key,
+        file=disk.file,
+        backing=disk.backing,
+        has_parent=disk.has_parent,
+        is_encrypted=bool(source.facts["encrypted"]),
+        capacity=disk.capacity,
+        place=f"{name}{kind}Controller{bus}:{disk.unit}",
+    )
+
+
+def _open_datastore(source: _Source, disk: VmDisk) -> Any:
+    file = flat_file(_as_read(source, disk), source.facts["datacenter"] or _ESXI)
+    return DatastoreDisk(file, disk.capacity, host=source.host, session=source.session)
+
+
+def _open_export(source: _Source, disk: VmDisk) -> Any:
+    exporter = Exporter(
+        lambda: open_lease(source.session, source.snapshot), source.host, source.session
+    )
+    return ExportDisk(exporter, _as_read(source, disk).place, disk.capacity)
+
+
+def _open_vddk(source: _Source, disk: VmDisk) -> Any:
+    name = VddkDiskName(source.machine.moid, source.snapshot, disk.file)
+    return VddkDisk(source.vddk, name, disk.capacity)
+
+
+_OPEN: Mapping[str, Callable[[_Source, VmDisk], Any]] = {
+    DATASTORE: _open_datastore,
+    EXPORT: _open_export,
+    VDDK: _open_vddk,
+}
