@@ -33,7 +33,7 @@ def _carry_out(options: argparse.Namespace, lab: LabSettings) -> None:
     elif options.command == "down":
         take_down(lab, keep=options.keep)
     elif options.command == "demo":
-        demo.show(lab)
+        demo.show_os(lab) if options.os else demo.show(lab)
     elif options.command == "images":
         migration.build_images()
     else:
@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     down.add_argument("--keep", action="store_true", help="keep its directory: disks, logs, state")
     status = commands.add_parser("status", help="tell what of the lab runs")
     shown = commands.add_parser("demo", help="migrate a server in the lab, and prove its clone")
+    shown.add_argument("--os", action="store_true", help="a running server instead of a VM")
     images = commands.add_parser(
         "images", help="build what the labs boot, where the cache has it not"
     )

@@ -6,11 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
 from .appliance import catalog
 from .settings import ISOLATED, MIGRATION, USERNAME, LabSettings
+from .vcenter.server import Vcenter
+
+SOURCE_WORKER = "source-worker"
 
 # The plan of target instances: a worker and an emulated guest both do with it.
 PLAN = "lab-2c-2g"
@@ -22,6 +26,34 @@ def write_inventory(lab: LabSettings, sources: Iterable[str]) -> None:
     content = {"servers": {"hosts": hosts, "vars": {**_connection(lab), **_ferry(lab)}}}
     text = yaml.safe_dump(content, sort_keys=False, width=120)
     lab.inventory.write_text(f"# Written by `python -m lab up`; changes are lost.\n{text}")
+
+
+def write_vm_inventory(lab: LabSettings, vcenter: Vcenter, names: Iterable[str]) -> None:
+    """inventory-vm.yml describes these VMs and the source worker that reads them."""
+    hosts = {name: {"ferry_vm": name, "ferry_instance": f"vm-{name}"} for name in names}
+    address = urlsplit(vcenter.url)
+    reached = {
+        "ferry_vcenter_hostname": address.hostname,
+        "ferry_vcenter_port": address.port,
+        "ferry_vcenter_username": vcenter.username,
+        "ferry_vcenter_password": f"{{{{ lookup('ansible.builtin.file', '{vcenter.directory / 'password'}') }}}}",
+        "ferry_vcenter_ca_path": str(vcenter.ca_path),
+        "ferry_source_worker": SOURCE_WORKER,
+        # Two workloads of one name would be one migration.
+        "ferry_migration_id": "vm-{{ inventory_hostname }}",
+    }
+    worker = {
+        "ansible_connection": "local",
+        # The namespace as the target worker reaches it.
+        "ansible_host": str(lab.migration[1]),
+        "ansible_python_interpreter": str(lab.source_worker_python),
+    }
+    content = {
+        "vms": {"hosts": hosts, "vars": {**reached, **_ferry(lab)}},
+        "source_workers": {"hosts": {SOURCE_WORKER: worker}},
+    }
+    text = yaml.safe_dump(content, sort_keys=False, width=120)
+    lab.vm_inventory.write_text(f"# Written by `python -m lab up`; changes are lost.\n{text}")
 
 
 def _host(lab: LabSettings, name: str) -> dict[str, Any]:

@@ -78,12 +78,17 @@ def playbook(name: str, *arguments: str, environment: Mapping[str, str] | None =
         raise LabError(f"The playbook {name} ended with {done.returncode}", "See its output above.")
 
 
-def sync(lab: LabSettings, name: str, limit: str, *arguments: str) -> dict[str, Any]:
-    """Run a playbook of the sequence for the hosts of `limit`; returns the run's report by host."""
+def sync(
+    lab: LabSettings, name: str, limit: str, *arguments: str, inventory: Path | None = None
+) -> dict[str, Any]:
+    """Run a playbook of the sequence for the hosts of `limit`; returns the run's report by host.
+
+    The inventory is that of the lab's source servers unless another is given.
+    """
     report = lab.directory / f"report-{name}.json"
     playbook(
         f"{name}.yml",
-        *("-i", str(lab.inventory), "-l", limit),
+        *("-i", str(inventory or lab.inventory), "-l", limit),
         *arguments,
         environment={"FERRY_REPORT_FILE": str(report)},
     )

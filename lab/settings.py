@@ -119,6 +119,19 @@ class LabSettings:
         return self.directory / "inventory.yml"
 
     @property
+    def vm_inventory(self) -> Path:
+        return self.directory / "inventory-vm.yml"
+
+    @property
+    def vcenter_directory(self) -> Path:
+        return self.directory / "vcenter"
+
+    @property
+    def source_worker_python(self) -> Path:
+        """The interpreter of the lab's source worker, which is a network namespace."""
+        return self.directory / "source-worker-python"
+
+    @property
     def record(self) -> Path:
         """What the lab tells other programs about itself, as JSON."""
         return self.directory / "lab.json"

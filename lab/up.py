@@ -12,14 +12,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import network, process, qemu, services
+from . import network, process, qemu, services, vms
 from .accelerator import choose_acceleration
 from .command import run
 from .errors import LabError
 from .guests.source import SourceServer, ensure_source, source_machine
 from .hardware import Acceleration
-from .inventory import write_inventory
+from .inventory import write_inventory, write_vm_inventory
 from .settings import APPLIANCE_PORT, SOURCES, USERNAME, LabSettings
+from .vcenter.server import Vcenter, stop_vcenter
 
 # A source server under emulation shuts down in less; more would only hide one that hangs.
 SOURCE_STOP_DEADLINE = 60.0
@@ -50,9 +51,20 @@ def bring_up(lab: LabSettings, sources: Sequence[str]) -> None:
     print(f"lab {lab.name} is up; inventory: {lab.inventory}")
 
 
+def bring_up_vms(lab: LabSettings, names: Sequence[str]) -> Vcenter:
+    """The lab runs without source servers, and its vCenter has these VMs; returns the vCenter."""
+    bring_up(lab, [])
+    with _step(f"vCenter at {lab.appliance_address}, with {', '.join(names)}"):
+        vcenter = vms.start(lab, names)
+    write_vm_inventory(lab, vcenter, names)
+    print(f"VMs: {lab.vm_inventory}")
+    return vcenter
+
+
 def take_down(lab: LabSettings, *, keep: bool) -> None:
     """Nothing of the lab runs and its network is gone; so is its directory, unless it is to be kept."""
-    with _step("appliance and DHCP"):
+    with _step("vCenter, appliance and DHCP"):
+        stop_vcenter(lab.vcenter_directory)
         services.stop_services(lab)
     for directory in _machine_directories(lab):
         if qemu.find_pid(directory) is not None:

@@ -13,6 +13,10 @@ from typing import Any, Dict, Mapping
 from ansible.plugins.action import ActionBase
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.names import check_slug
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.run import ArgumentSpec, Outcome
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.vm_snapshot import (
+    VM_SNAPSHOT,
+    with_authorities,
+)
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.sender_main import LEASE
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.source_view import WORDS
 from ansible_collections.ferry.hvm.plugins.plugin_utils.identity import make_identity
@@ -42,6 +46,7 @@ SPEC = ArgumentSpec(
         "total_bandwidth_limit": {"type": "int"},
         "gives_way": {"type": "bool", "default": False},
         "shared": {"type": "bool", "default": False},
+        "vm_snapshot": {"type": "dict", **VM_SNAPSHOT.as_suboptions()},
     },
     required_if=(
         ("state", "started", ("run", "worker_certificate")),
@@ -70,7 +75,7 @@ def _order(task: Task, name: str, **more: Any) -> Dict[str, Any]:
         "migration_id": task.arguments["migration_id"],
         **more,
     }
-    return open_courier(task).ask(order)
+    return open_courier(task, reads_vms=bool(more.get("vm_snapshot"))).ask(order)
 
 
 def _limit(task: Task) -> Outcome:
@@ -83,6 +88,8 @@ def _limit(task: Task) -> Outcome:
 def _start(task: Task) -> Outcome:
     identity = make_identity(task.arguments["run"])
     wanted = {name: value for name, value in task.arguments.items() if name != "state"}
+    if wanted["vm_snapshot"]:
+        wanted["vm_snapshot"] = with_authorities(wanted["vm_snapshot"])
     answer = _order(task, "started", **wanted, key=identity.key, certificate=identity.certificate)
     return Outcome(
         changed=answer["changed"],

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from ..module_utils.entry.vm_sender import build_vm_sender
 from ..module_utils.replication.package import build_sender
 from .courier import Courier
 from .task import Task
@@ -12,8 +13,7 @@ from .task import Task
 BASE = "/run/ferry"
 
 
-def open_courier(task: Task) -> Courier:
-    """Return the courier to the task's host, with the sender in its bag."""
-    return Courier(
-        task.shell, sender=build_sender(), interpreter=task.interpreter, host=task.address
-    )
+def open_courier(task: Task, *, reads_vms: bool = False) -> Courier:
+    """Return the courier to the task's host, with the sender in its bag; one that reads VMs, if asked."""
+    sender = build_vm_sender() if reads_vms else build_sender()
+    return Courier(task.shell, sender=sender, interpreter=task.interpreter, host=task.address)

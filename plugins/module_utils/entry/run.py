@@ -42,6 +42,16 @@ class ArgumentSpec:
             supports_check_mode=self.supports_check_mode and other.supports_check_mode,
         )
 
+    def as_suboptions(self) -> dict[str, Any]:
+        """Return the specification as that of one option, a dictionary with these keys."""
+        return {
+            "options": dict(self.options),
+            "required_if": list(self.required_if),
+            "required_one_of": list(self.required_one_of),
+            "required_together": list(self.required_together),
+            "mutually_exclusive": list(self.mutually_exclusive),
+        }
+
 
 @dataclass(frozen=True)
 class Outcome:

@@ -24,11 +24,12 @@ from ..replication.source_view import SourceView
 from ..vsphere import machines
 from ..vsphere.baselines import Baseline
 from ..vsphere.changed_extents import Changes, find_changes
-from ..vsphere.datastore_disk import DatastoreDisk, SnapshotDisk, flat_file, flat_obstacle
+from ..vsphere.datastore_disk import DatastoreDisk
 from ..vsphere.disks import Disk as VmDisk
 from ..vsphere.export_disk import ExportDisk, Exporter
 from ..vsphere.export_lease import open_lease
 from ..vsphere.facts import FactReader
+from ..vsphere.flat_files import SnapshotDisk, flat_file, flat_obstacle
 from ..vsphere.https import Host
 from ..vsphere.machines import MachineCalled
 from ..vsphere.nbdkit import VddkDiskName, VddkSettings, vddk_obstacle

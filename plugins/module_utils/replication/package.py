@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import os
 import zipfile
+from typing import Sequence
 
 # All that a sender is made of, under plugins/module_utils. These files run on Python 3.6.
 SENDER_FILES = (
@@ -53,7 +54,7 @@ SENDER_FILES = (
 
 _PACKAGE = "ferry"
 
-_MAIN = """\
+MAIN = """\
 import sys
 
 from ferry.replication.sender_main import main
@@ -65,16 +66,24 @@ sys.exit(main(sys.argv[1:]))
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def build_sender() -> bytes:
-    """Return the sender as a zipapp: `python3 sender.pyz list`. The same files give the same bytes."""
-    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# Where the files lie on the controller.
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def build_sender(more: Sequence[str] = (), main: str = MAIN) -> bytes:
+    """Return the sender as a zipapp: `python3 sender.pyz list`. The same files give the same bytes.
+
+    `more` files, of other rooms, come along for another `main`.
+    """
+    files = (*SENDER_FILES, *more)
+    packages = sorted({os.path.dirname(name) for name in files})
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as bundle:
-        _add(bundle, "__main__.py", _MAIN.encode())
-        _add(bundle, f"{_PACKAGE}/__init__.py", b"")
-        _add(bundle, f"{_PACKAGE}/replication/__init__.py", b"")
-        for name in SENDER_FILES:
-            with open(os.path.join(root, name), "rb") as stream:
+        _add(bundle, "__main__.py", main.encode())
+        for package in packages:
+            _add(bundle, os.path.join(_PACKAGE, package, "__init__.py"), b"")
+        for name in files:
+            with open(os.path.join(ROOT, name), "rb") as stream:
                 _add(bundle, f"{_PACKAGE}/{name}", stream.read())
     return archive.getvalue()
 

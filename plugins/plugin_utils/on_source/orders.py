@@ -8,7 +8,7 @@ then acts.
 
 import os
 import shutil
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from . import exports
 from .facts import read_facts
@@ -27,7 +27,12 @@ _SAME = (
     "source_view",
     "gives_way",
     "shared",
+    "vm",
 )
+
+# The view of a VM's snapshot, which is read elsewhere, and what of its order is no secret.
+_VM_VIEW = "vcenter_snapshot"
+_VM_FACTS = ("hostname", "moid", "uuid", "name", "reader", "reads_all", "left_out_disks")
 
 # The limits that `started` may set and `limited` may change; None leaves one as it is.
 _LIMITS = ("bandwidth_limit", "total_bandwidth_limit")
@@ -84,11 +89,22 @@ def _plan(order: Order, sender: Sender) -> StartPlan:
 
 def _predict_start(order: Order, sender: Sender) -> Order:
     plan = _plan(order, sender)
-    disks = choose_disks(order["disks"], sender.call("list", {})["disks"])
-    seen = sender.call("view", {"disks": disks, "view": order["source_view"]})
+    disks, seen = _predict_disks(order, sender)
     predicted = dict(wanted(order), disks=disks, view=seen["view"], view_reason=seen["reason"])
     record = predicted if plan.starts else plan.replaces
     return {"changed": plan.starts, "export": record, "replaced": _replaced(plan)}
+
+
+def _predict_disks(order: Order, sender: Sender) -> Tuple[List[Order], Order]:
+    """Return what would be served, and the view; the disks of a snapshot are known once it is there."""
+    if order["vm_snapshot"]:
+        return [], {"view": _VM_VIEW, "reason": ""}
+    disks = _own_disks(order, sender)
+    return disks, sender.call("view", {"disks": disks, "view": order["source_view"]})
+
+
+def _own_disks(order: Order, sender: Sender) -> List[Order]:
+    return choose_disks(order["disks"], sender.call("list", {})["disks"])
 
 
 def plan_start(order: Order, running: List[exports.Record]) -> StartPlan:
@@ -114,6 +130,9 @@ def wanted(order: Order) -> exports.Record:
         "source_view": order["source_view"],
         "gives_way": order["gives_way"],
         "shared": order["shared"],
+        "vm": {name: order["vm_snapshot"][name] for name in _VM_FACTS}
+        if order["vm_snapshot"]
+        else None,
     }
 
 
@@ -161,7 +180,7 @@ def _choose(name: str, disks: List[Order]) -> Order:
 
 
 def _start(order: Order, sender: Sender, plan: StartPlan) -> exports.Record:
-    disks = choose_disks(order["disks"], sender.call("list", {})["disks"])
+    disks = [] if order["vm_snapshot"] else _own_disks(order, sender)
     folder = exports.folder_of(order["base"], order["migration_id"])
     if plan.replaces is not None:
         exports.remove(folder, sender)
@@ -196,7 +215,8 @@ def _start_document(order: Order, folder: str, disks: List[Order]) -> Order:
         "peer_certificate": order["worker_certificate"],
         "disks": disks,
         "lease": order["lease"],
-        "view": order["source_view"],
+        "view": _VM_VIEW if order["vm_snapshot"] else order["source_view"],
+        "vm_snapshot": order["vm_snapshot"],
         "gives_way": order["gives_way"],
         "shared": order["shared"],
         **_limits(order),

@@ -58,6 +58,7 @@ def a_start(base: Path, **other: Any) -> dict[str, Any]:
         "bandwidth_limit": None,
         "total_bandwidth_limit": None,
         "gives_way": False,
+        "vm_snapshot": None,
         "shared": False,
         "key": "the private key",
         "certificate": "sender's",
