@@ -12,7 +12,7 @@ secrets happen there and nowhere else. Above the transport, below the resource f
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
 from urllib.parse import urlencode
 
@@ -37,8 +37,9 @@ OLDEST_VERSION = (8, 0, 8)
 # The API's own default is 25; the vendor's clients ask for up to 100 in their lists.
 PAGE_SIZE = 100
 
-# Safe to send twice: a read, and a removal, whose second answer (404) means that the first was
-# heard.
+# Safe to send twice: a read, and a removal that is done when it is answered, whose second answer
+# (404) means that the first was heard. One that goes on in the appliance's own time is sent `once`:
+# a second is refused while the first is under way.
 REPEATABLE = ("GET", "DELETE")
 
 
@@ -103,15 +104,16 @@ class MorpheusClient:
         query: Optional[Mapping[str, str]] = None,
         body: Union[Json, Upload, None] = None,
         timeout: Optional[float] = None,
+        once: bool = False,
     ) -> Json:
         """Return the answer's JSON object; it does not carry `success: false`.
 
         `body` is sent as JSON, or as a stream of octets. An expired token is renewed once. GET and
-        DELETE are repeated on passing faults; other methods only when nothing of them was sent, or
+        DELETE are repeated on passing faults; other methods, and what is sent `once`, only when nothing of them was sent, or
         the appliance said (429) that it did not look at them: for those the caller looks first
         whether they were heard. Raises the classes of `.errors`.
         """
-        request = Request(method, path, query or {}, _headers(body), _encoded(body))
+        request = Request(method, path, query or {}, _headers(body), _encoded(body), once)
         answer = self._exchange_logged_in(request, timeout)
         return judge.judged(request, answer, secrets=self._secrets())
 
@@ -126,10 +128,12 @@ class MorpheusClient:
         except GoneError:
             return None
 
-    def remove(self, path: str, query: Optional[Mapping[str, str]] = None) -> None:
+    def remove(
+        self, path: str, query: Optional[Mapping[str, str]] = None, *, once: bool = False
+    ) -> None:
         """Ask to remove the object at `path`; one that is gone already is a success."""
         try:
-            self.request("DELETE", path, query=query)
+            self.request("DELETE", path, query=query, once=once)
         except GoneError:
             return
 
@@ -209,7 +213,7 @@ class MorpheusClient:
 
     def _authorized(self, request: Request) -> Request:
         headers = {**request.headers, "Authorization": f"Bearer {self._token}"}
-        return Request(request.method, request.path, request.query, headers, request.body)
+        return replace(request, headers=headers)
 
     def _exchange_patiently(self, request: Request, timeout: Optional[float]) -> Answer:
         pause = self._patience.first_pause
@@ -260,7 +264,7 @@ def _rewind(request: Request) -> None:
 
 
 def _may_repeat(request: Request, fault: TransientError) -> bool:
-    if request.method in REPEATABLE:
+    if request.method in REPEATABLE and not request.once:
         return True
     if isinstance(fault, UnreachableError):
         return not fault.sent

@@ -203,10 +203,19 @@ def _describe_wires(machine: Machine) -> str:
 def _remove(client: MorpheusClient, step: Remove, waiter: Waiter) -> None:
     """The instance is gone; one that is on its way out already is only waited for."""
     if step.machine.instance.status not in LEAVING:
-        instances.remove_instance(
-            client,
-            step.machine.instance,
-            preserve_volumes=step.preserve_volumes,
-            force=step.force,
-        )
+        try:
+            _ask_to_remove(client, step)
+        except TransientError:
+            left = instances.find_instance(client, step.machine.instance.id)
+            if left is not None and left.status not in LEAVING:
+                _ask_to_remove(client, step)
     instances.wait_until_gone(client, step.machine.instance, waiter)
+
+
+def _ask_to_remove(client: MorpheusClient, step: Remove) -> None:
+    instances.remove_instance(
+        client,
+        step.machine.instance,
+        preserve_volumes=step.preserve_volumes,
+        force=step.force,
+    )

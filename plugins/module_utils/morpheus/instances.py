@@ -204,7 +204,7 @@ def remove_instance(
     query = {"preserveVolumes": "on" if preserve_volumes else "off"}
     if force:
         query["force"] = "on"
-    client.remove(f"/api/instances/{instance.id}", query)
+    client.remove(f"/api/instances/{instance.id}", query, once=True)
 
 
 def wait_until_settled(client: MorpheusClient, instance: Instance, waiter: Waiter) -> Instance:

@@ -39,13 +39,17 @@ class Upload:
 
 @dataclass(frozen=True)
 class Request:
-    """One request. `path` starts with a slash and is below the appliance's url."""
+    """One request. `path` starts with a slash and is below the appliance's url.
+
+    With `once` it is not sent again where it may have been heard, whatever its method.
+    """
 
     method: str
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Union[bytes, Upload, None] = None
+    once: bool = False
 
     def __str__(self) -> str:
         # Neither query nor body: this is what messages show, and those may hold secrets.

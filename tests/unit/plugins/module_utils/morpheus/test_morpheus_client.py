@@ -340,6 +340,15 @@ def test_removing_what_is_gone_is_a_success(
     assert len(appliance.requests("DELETE", THINGS)) == 2
 
 
+def test_removal_that_takes_its_time_is_not_sent_twice(
+    client: MorpheusClient, appliance: FakeAppliance
+) -> None:
+    appliance.answers("DELETE", THINGS, BUSY, Reply({"success": True}))
+    with pytest.raises(BusyError):
+        client.remove(THINGS, once=True)
+    assert len(appliance.requests("DELETE", THINGS)) == 1
+
+
 @pytest.mark.parametrize(
     ("version", "numbers"),
     [("8.0.8", (8, 0, 8)), ("8.0.13-2", (8, 0, 13)), ("8.1.2-SNAPSHOT", (8, 1, 2)), ("", ())],
