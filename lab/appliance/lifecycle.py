@@ -4,7 +4,8 @@
 
     provision   provisioning ──> stopped | running      start   starting ──> running
     stop        stopping ──> stopped                     resize  resizing ──> stopped
-    remove      removing ──> gone                        attach, detach   (busy) ──> as before
+    remove      removing ──> gone                        revert  restoring ──> stopped
+    attach, detach, snapshot, its deletion   (busy) ──> as before
 
 Where a machine runs, its end is an event: a guest that shuts itself down stops its instance. Every
 public method first asks the rules, so a caller gets its RefusedError before anything has changed.
@@ -17,7 +18,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from ..errors import LabError
-from . import rules
+from . import rules, snapshots
 from .machines import Machines
 from .records import (
     Image,
@@ -41,6 +42,13 @@ ADDRESS_CALM = 15.0
 
 # What a move does; the state of the instance afterwards, or None for the one it has then.
 Work = Callable[[], Awaitable[InstanceStatus | None]]
+# One that says nothing of the state afterwards.
+Change = Callable[[], Awaitable[None]]
+
+# States that nothing leads out of when the server that was at work has ended.
+HALF_DONE = frozenset(
+    {InstanceStatus.PROVISIONING, InstanceStatus.RESIZING, InstanceStatus.RESTORING}
+)
 
 
 class Lifecycle:
@@ -110,24 +118,29 @@ class Lifecycle:
         instance.keep_volumes = keep_volumes
         self._remove(instance)
 
-    def resize(self, instance: Instance, change: Callable[[], Awaitable[None]]) -> None:
+    def resize(self, instance: Instance, change: Change) -> None:
         """Begin to carry out a change of the instance's hardware, which must be off."""
+        self._change(instance, InstanceStatus.RESIZING, "resize", change)
+
+    def revert(self, instance: Instance, change: Change) -> None:
+        """Begin to bring the instance, which must be off, back to a snapshot."""
+        self._change(instance, InstanceStatus.RESTORING, "revertSnapshot", change)
+
+    def work_aside(self, instance: Instance, kind: str, change: Change) -> Process:
+        """Begin what leaves the instance's status as it is; the caller has asked the rules."""
+        instance.busy = True
+        return self._begin(instance, instance.status, kind, change)
+
+    def _change(
+        self, instance: Instance, during: InstanceStatus, kind: str, change: Change
+    ) -> None:
         rules.check_off(instance)
 
         async def work() -> InstanceStatus:
             await change()
             return InstanceStatus.STOPPED
 
-        self._begin(instance, InstanceStatus.RESIZING, "resize", work)
-
-    def move_volume(self, instance: Instance, kind: str, move: Callable[[], None]) -> None:
-        """Begin to attach or detach a volume; the caller has asked the rules."""
-        instance.busy = True
-
-        async def work() -> None:
-            move()
-
-        self._begin(instance, instance.status, kind, work)
+        self._begin(instance, during, kind, work)
 
     def _resume(self, instance: Instance) -> None:
         running = self._machines.is_running(instance)
@@ -141,7 +154,7 @@ class Lifecycle:
                 self._stop(instance)
             else:
                 instance.status = InstanceStatus.RUNNING
-        elif instance.status in {InstanceStatus.PROVISIONING, InstanceStatus.RESIZING}:
+        elif instance.status in HALF_DONE:
             instance.status = InstanceStatus.FAILED
             instance.message = "the appliance was restarted meanwhile"
         elif instance.status is not InstanceStatus.FAILED:
@@ -159,11 +172,13 @@ class Lifecycle:
         async def work() -> None:
             await self._machines.cut_off(instance)
             self._machines.forget(instance)
+            for snapshot in self._records.snapshots_of(instance):
+                await snapshots.delete(snapshot, self._records, self._storage)
             for volume in self._records.volumes_of(instance):
                 volume.release()
                 if not instance.keep_volumes:
                     self._storage.delete_volume(volume)
-                    del self._records.volumes[volume.id]
+                    self._records.forget_volume(volume)
             self._records.instances.pop(instance.id, None)
 
         self._begin(instance, InstanceStatus.REMOVING, "delete", work)
@@ -189,7 +204,7 @@ class Lifecycle:
         self._observe(instance)
         return InstanceStatus.RUNNING
 
-    def _begin(self, instance: Instance, during: InstanceStatus, kind: str, work: Work) -> None:
+    def _begin(self, instance: Instance, during: InstanceStatus, kind: str, work: Work) -> Process:
         """The instance is in the state `during` until the work is done; its result is the next.
 
         A move that is under way still (the rules let a forced removal pass) is overtaken.
@@ -202,6 +217,7 @@ class Lifecycle:
         instance.message = None
         self._records.save()
         self._moves[instance.id] = self._spawn(self._carry_out(instance, process, work))
+        return process
 
     async def _carry_out(self, instance: Instance, process: Process, work: Work) -> None:
         try:

@@ -62,7 +62,7 @@ async def carry_out(resize: Resize, instance: Instance, records: Records, storag
         records.volumes[volume.id] = volume
     for volume in resize.removed:
         storage.delete_volume(volume)
-        del records.volumes[volume.id]
+        records.forget_volume(volume)
     instance.plan = resize.plan
     instance.interfaces = resize.interfaces
 
@@ -82,16 +82,18 @@ def _read_volumes(
             resize.added.append(requests.read_volume(entry, instance, unit, records))
         elif number in present:
             kept.add(number)
-            _read_growth(entry, present[number], resize)
+            _read_growth(entry, present[number], resize, records)
         else:
             raise invalid("volumes", f"volume {number} is not one of instance {instance.name}")
     resize.removed.extend(volume for volume in present.values() if volume.id not in kept)
     _check_root(resize)
 
 
-def _read_growth(entry: Mapping[str, Any], volume: Volume, resize: Resize) -> None:
+def _read_growth(
+    entry: Mapping[str, Any], volume: Volume, resize: Resize, records: Records
+) -> None:
     size = requests.read_size(entry) if "size" in entry else volume.size
-    rules.check_growth(volume, size)
+    rules.check_growth(records, volume, size)
     if size > volume.size:
         resize.grown[volume.id] = size
 

@@ -32,6 +32,7 @@ class InstanceStatus(str, Enum):
     REMOVING = "removing"
     STOPPING = "stopping"
     STARTING = "starting"
+    RESTORING = "restoring"
 
 
 class PowerState(str, Enum):
@@ -117,19 +118,43 @@ class Instance:
     status: InstanceStatus = InstanceStatus.PROVISIONING
     power: PowerState = PowerState.OFF
     message: str | None = None
-    # A volume is on its way to or from the instance.
+    # A volume is on its way to or from the instance, or a snapshot of it comes or goes.
     busy: bool = False
     locked: bool = False
     # Its removal leaves its volumes behind.
     keep_volumes: bool = False
     # The image in its CD drive.
     medium: int | None = None
+    # The snapshot that its volumes have been written on since.
+    snapshot: int | None = None
     interfaces: list[Interface] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
     labels: list[str] = field(default_factory=list)
     description: str | None = None
     uuid: str = field(default_factory=new_uuid)
     server_uuid: str = field(default_factory=new_uuid)
+    created: str = field(default_factory=now)
+
+
+@dataclass
+class SnapshotDisk:
+    """A volume as it was attached when the snapshot was taken."""
+
+    volume: int
+    unit: int
+    root: bool
+
+
+@dataclass
+class Snapshot:
+    """What all volumes of an instance held at one moment; `parent` is the snapshot before it."""
+
+    id: int
+    name: str
+    instance: int
+    disks: list[SnapshotDisk]
+    description: str | None = None
+    parent: int | None = None
     created: str = field(default_factory=now)
 
 
@@ -172,6 +197,7 @@ class Records:
     images: dict[int, Image] = field(default_factory=dict)
     volumes: dict[int, Volume] = field(default_factory=dict)
     instances: dict[int, Instance] = field(default_factory=dict)
+    snapshots: dict[int, Snapshot] = field(default_factory=dict)
     processes: dict[int, Process] = field(default_factory=dict)
     launches: list[Launch] = field(default_factory=list)
 
@@ -184,6 +210,17 @@ class Records:
         attached = [each for each in self.volumes.values() if each.instance == instance.id]
         return sorted(attached, key=lambda volume: volume.unit or 0)
 
+    def snapshots_of(self, instance: Instance) -> list[Snapshot]:
+        """The instance's snapshots, the oldest first."""
+        taken = [each for each in self.snapshots.values() if each.instance == instance.id]
+        return sorted(taken, key=lambda snapshot: snapshot.id)
+
+    def forget_volume(self, volume: Volume) -> None:
+        """There is no such volume any more, in no snapshot either."""
+        del self.volumes[volume.id]
+        for snapshot in self.snapshots.values():
+            snapshot.disks = [each for each in snapshot.disks if each.volume != volume.id]
+
     def save(self) -> None:
         """The file holds the present state: all of it or, after a crash, all of the one before."""
         content = {
@@ -191,6 +228,7 @@ class Records:
             "images": [asdict(each) for each in self.images.values()],
             "volumes": [asdict(each) for each in self.volumes.values()],
             "instances": [asdict(each) for each in self.instances.values()],
+            "snapshots": [asdict(each) for each in self.snapshots.values()],
             "processes": [asdict(each) for each in self.processes.values()],
             "launches": [asdict(each) for each in self.launches],
         }
@@ -211,6 +249,8 @@ def load_records(path: Path) -> Records:
         records.images = {each["id"]: Image(**each) for each in content["images"]}
         records.volumes = {each["id"]: Volume(**each) for each in content["volumes"]}
         records.instances = {each["id"]: _instance(each) for each in content["instances"]}
+        # Records of a lab from before there were snapshots have none.
+        records.snapshots = {each["id"]: _snapshot(each) for each in content.get("snapshots", [])}
         records.processes = {each["id"]: _process(each) for each in content["processes"]}
         records.launches = [Launch(**each) for each in content["launches"]]
     return records
@@ -225,6 +265,10 @@ def _instance(entry: Mapping[str, Any]) -> Instance:
             "interfaces": [Interface(**each) for each in entry["interfaces"]],
         }
     )
+
+
+def _snapshot(entry: Mapping[str, Any]) -> Snapshot:
+    return Snapshot(**{**entry, "disks": [SnapshotDisk(**each) for each in entry["disks"]]})
 
 
 def _process(entry: Mapping[str, Any]) -> Process:

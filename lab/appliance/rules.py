@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterable
 
 from ..hardware import VIRTIO_UNITS
-from .records import Image, Instance, InstanceStatus, PowerState, Records, Volume
-from .refusals import RefusedError, invalid
+from .records import Image, Instance, InstanceStatus, PowerState, Records, Snapshot, Volume
+from .refusals import RefusedError, invalid, not_found
 from .settings import GIB
 
 # The name of an instance is also part of file names here.
@@ -28,6 +28,7 @@ MOVING = frozenset(
         InstanceStatus.REMOVING,
         InstanceStatus.STOPPING,
         InstanceStatus.STARTING,
+        InstanceStatus.RESTORING,
     }
 )
 
@@ -85,6 +86,30 @@ def check_attach(
         raise RefusedError(f"Instance {instance.name} has a root volume already: {present}")
 
 
+def check_move(records: Records, instance: Instance, *, under_snapshot: bool) -> None:
+    """The instance's set of volumes may change: it has no snapshot, or that is no hindrance."""
+    taken = records.snapshots_of(instance)
+    if taken and not under_snapshot:
+        raise RefusedError(
+            f"Volumes of instance {instance.name} cannot be attached or detached while it has"
+            f" snapshots: {', '.join(each.name for each in taken)}"
+        )
+
+
+def check_revert(
+    records: Records, instance: Instance, snapshot: Snapshot, *, undoes_moves: bool
+) -> None:
+    """The instance may return to the snapshot: it is off, and nobody else has what comes back."""
+    check_off(instance)
+    if snapshot.instance != instance.id:
+        raise not_found("Snapshot", snapshot.id)
+    for disk in snapshot.disks if undoes_moves else ():
+        volume = records.volumes[disk.volume]
+        if volume.instance not in {None, instance.id}:
+            holder = records.instances[volume.instance or 0].name
+            raise RefusedError(f"Volume {volume.name} of the snapshot is attached to {holder}")
+
+
 def check_unit(unit: int, taken: Iterable[int | None]) -> None:
     """The unit exists and is free."""
     if unit not in VIRTIO_UNITS:
@@ -127,12 +152,21 @@ def check_space(wanted: int, free: int) -> None:
         )
 
 
-def check_growth(volume: Volume, size: int) -> None:
-    """The volume may get this size: volumes grow or stay."""
+def check_growth(records: Records, volume: Volume, size: int) -> None:
+    """The volume may get this size: volumes grow or stay, and stay while a snapshot has them."""
     if size < volume.size:
         raise invalid(
             "volumes",
             f"volume {volume.name} cannot shrink from {size_text(volume.size)} to {size_text(size)}",
+        )
+    holding = [
+        snapshot.name
+        for snapshot in records.snapshots.values()
+        if volume.id in {disk.volume for disk in snapshot.disks}
+    ]
+    if holding and size > volume.size:
+        raise invalid(
+            "volumes", f"volume {volume.name} cannot grow: snapshots have it ({', '.join(holding)})"
         )
 
 

@@ -17,7 +17,7 @@ from starlette.middleware import Middleware
 from ..certificate import ensure_certificate
 from .faults import FaultMiddleware
 from .refusals import RefusedError
-from .routes import access, images, instances, lookups, servers, switches
+from .routes import access, images, instances, lookups, servers, snapshots, switches
 from .settings import ApplianceSettings
 from .site import Site, build_site
 from .web import BearerMiddleware, answer_failure, answer_http_error, answer_refusal
@@ -29,6 +29,7 @@ ROUTES = [
     *images.ROUTES,
     *instances.ROUTES,
     *servers.ROUTES,
+    *snapshots.ROUTES,
     *switches.ROUTES,
 ]
 

@@ -72,6 +72,11 @@ class Behaviour:
     capacity: int = 500 * GIB
     # False: guests of the null machines ignore the power button.
     guests_obey: bool = True
+    # False: no volume is attached to or detached from an instance that has snapshots. What a real
+    # appliance does is not documented, nor what a revert does to volumes that came or went since.
+    moves_under_snapshot: bool = True
+    # True: a revert attaches the volumes that the instance had, where they were, and no others.
+    revert_undoes_moves: bool = False
     # Uploads end after so many bytes and are called a success all the same; None: they are whole.
     truncate_upload: int | None = None
 

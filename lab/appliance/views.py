@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import catalog
-from .records import Image, Instance, Interface, Process, Records, Volume
+from .records import Image, Instance, Interface, Process, Records, Snapshot, SnapshotDisk, Volume
 from .rules import MOVING
 from .settings import GIB
 
@@ -188,6 +188,29 @@ def server(record: Instance, records: Records) -> Json:
     }
 
 
+def snapshot(record: Snapshot, records: Records) -> Json:
+    parent = records.snapshots.get(record.parent or 0)
+    return {
+        "id": record.id,
+        "name": record.name,
+        "description": record.description,
+        "externalId": f"snapshot-{record.id}",
+        "status": "complete",
+        "state": None,
+        "snapshotType": "vm",
+        "snapshotCreated": record.created,
+        "dateCreated": record.created,
+        "zone": {"id": catalog.ZONE["id"], "name": catalog.ZONE["name"]},
+        "datastore": None,
+        "parentSnapshot": parent.name if parent else None,
+        "snapshotFiles": [_snapshot_file(record, each, records) for each in record.disks],
+        "currentlyActive": records.instances[record.instance].snapshot == record.id,
+        "memorySnapshot": False,
+        "forExport": False,
+        "forBackup": False,
+    }
+
+
 def process(record: Process) -> Json:
     shown: Json = {
         "id": record.id,
@@ -261,6 +284,21 @@ def _instance_volume(record: Volume, holder: Instance) -> Json:
         "controllerMountPoint": mount_point(record, holder),
         "resizeable": True,
         "createForMultiAttach": False,
+    }
+
+
+def _snapshot_file(record: Snapshot, disk: SnapshotDisk, records: Records) -> Json:
+    volume = records.volumes[disk.volume]
+    layer = f"{volume.uuid}.{record.id}.qcow2"
+    return {
+        "id": disk.volume,
+        "name": volume.name,
+        "type": "file",
+        "externalId": f"{volume.origin}/{layer}",
+        "path": layer,
+        "exportPath": layer,
+        "volume": {"id": disk.volume},
+        "diskIndex": disk.unit,
     }
 
 

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .records import Image, Instance, Volume
+from .records import Image, Instance, Snapshot, Volume
 from .refusals import RefusedError, not_found
 from .site import Site
 from .tokens import Tokens
@@ -102,6 +102,13 @@ def find_volume(request: Request, parameter: str = "id") -> Volume:
     volumes = site_of(request).records.volumes.values()
     wanted = request.path_params[parameter]
     return _find(volumes, wanted, "Storage volume", lambda each: [each.id, each.uuid])
+
+
+def find_snapshot(request: Request, parameter: str = "id") -> Snapshot:
+    """The snapshot that the path names by id. Raises RefusedError, 404."""
+    snapshots = site_of(request).records.snapshots.values()
+    wanted = request.path_params[parameter]
+    return _find(snapshots, wanted, "Snapshot", lambda each: [each.id])
 
 
 async def answer_refusal(_request: Request, error: Exception) -> Response:

@@ -9,6 +9,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from .. import requests, rules, views
+from ..records import Instance
+from ..site import Site
 from ..web import body_of, find_server, find_volume, page, site_of, success
 from .instances import begin_resize
 
@@ -46,19 +48,26 @@ async def attach_volume(request: Request) -> Response:
     body, site = await body_of(request), site_of(request)
     unit, root = requests.read_mount_point(body, instance), bool(body.get("rootVolume"))
     rules.check_attach(site.records, instance, volume, unit=unit, root=root)
+    _check_move(site, instance)
 
-    def attach() -> None:
+    async def attach() -> None:
         volume.instance, volume.unit, volume.root = instance.id, unit, root
 
-    site.lifecycle.move_volume(instance, "attachVolume", attach)
+    site.lifecycle.work_aside(instance, "attachVolume", attach)
     return success()
 
 
 async def detach_volume(request: Request) -> Response:
     """The volume is on its way from the server; `force` changes nothing of what is legal here."""
     instance, volume = find_server(request), find_volume(request, "volume")
+    site = site_of(request)
     rules.check_detach(instance, volume)
-    site_of(request).lifecycle.move_volume(instance, "detachVolume", volume.release)
+    _check_move(site, instance)
+
+    async def detach() -> None:
+        volume.release()
+
+    site.lifecycle.work_aside(instance, "detachVolume", detach)
     return success()
 
 
@@ -77,9 +86,14 @@ async def delete_volume(request: Request) -> Response:
     volume, site = find_volume(request), site_of(request)
     rules.check_volume_removal(site.records, volume)
     site.storage.delete_volume(volume)
-    del site.records.volumes[volume.id]
+    site.records.forget_volume(volume)
     site.records.save()
     return success()
+
+
+def _check_move(site: Site, instance: Instance) -> None:
+    allowed = site.behaviour.moves_under_snapshot
+    rules.check_move(site.records, instance, under_snapshot=allowed)
 
 
 ROUTES = [

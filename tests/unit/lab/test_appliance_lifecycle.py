@@ -228,6 +228,7 @@ def test_starting_what_runs_and_stopping_what_is_off_changes_nothing(tmp_path: P
         ("failed", False, "failed"),
         ("provisioning", False, "failed"),
         ("resizing", False, "failed"),
+        ("restoring", False, "failed"),
     ],
 )
 def test_a_new_server_takes_up_what_it_finds(

@@ -147,7 +147,7 @@ def image(status: str = "Active", files: int = 1) -> Image:
         (lambda records: rules.check_name(records, ""), "name"),
         (lambda records: rules.check_name(records, "a/b"), "name"),
         (lambda _unused: rules.check_space(2, 1), "volumes"),
-        (lambda _unused: rules.check_growth(volume(1), GIB - 1), "volumes"),
+        (lambda records: rules.check_growth(records, volume(1), GIB - 1), "volumes"),
         (lambda _unused: rules.check_image(image("Saving")), "imageId"),
         (lambda _unused: rules.check_image(image(files=0)), "imageId"),
         (lambda _unused: rules.check_image_fits(image(), GIB + 1, GIB), "volumes"),
@@ -166,6 +166,6 @@ def test_a_wish_that_cannot_be_names_its_field_with_a_200(
 def test_what_just_fits_is_accepted(records: Records) -> None:
     rules.check_name(records, "web03")
     rules.check_space(1, 1)
-    rules.check_growth(volume(1), GIB)
+    rules.check_growth(records, volume(1), GIB)
     rules.check_image(image())
     rules.check_image_fits(image(), GIB, GIB)
