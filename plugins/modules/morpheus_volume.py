@@ -60,6 +60,14 @@ options:
       - Unit number on the controller that the instance's other volumes are on. Only used by O(state=attached).
       - Without it the volume stays at its unit, or gets the lowest one that is free.
     type: int
+  yielding_snapshots:
+    description:
+      - Names of snapshots of the instance that are deleted where the appliance refuses to attach or detach the
+        volume while they exist; the module then asks once more. RV(deleted_snapshots) and a warning tell it.
+      - While the instance has a snapshot that is not named here none is deleted, for that would not help.
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: ferry.hvm.morpheus_volume_info
 """
@@ -86,6 +94,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+deleted_snapshots:
+  description: Names of the snapshots that were deleted so that the volume could be moved.
+  returned: success
+  type: list
+  elements: str
+  sample: [ferry-snapshot-web01.2]
 volume:
   description: The volume as it is after the run, in check mode as it is now; none if there is no such volume.
   returned: success
@@ -149,6 +163,7 @@ SPEC = ArgumentSpec(
         "instance": {"type": "str"},
         "root": {"type": "bool", "default": False},
         "unit": {"type": "int"},
+        "yielding_snapshots": {"type": "list", "elements": "str", "default": []},
     },
     required_if=[("state", "attached", ["instance"])],
     required_one_of=[("id", "name")],

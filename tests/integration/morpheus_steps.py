@@ -26,6 +26,10 @@ from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus_instance 
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus_instance_info import (
     work_instance_info,
 )
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus_snapshot import work_snapshot
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus_snapshot_info import (
+    work_snapshot_info,
+)
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus_volume import work_volume
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus_volume_info import (
     work_volume_info,
@@ -36,6 +40,8 @@ from ansible_collections.ferry.hvm.plugins.modules import (
     morpheus_image_info,
     morpheus_instance,
     morpheus_instance_info,
+    morpheus_snapshot,
+    morpheus_snapshot_info,
     morpheus_volume,
     morpheus_volume_info,
 )
@@ -46,6 +52,7 @@ from tests.integration.ansible_host import Playground
 GIB = 1 << 30
 WORKER = "ferry-worker-web01"
 CREATOR = "ferry-creator-web01"
+SNAPSHOT = "ferry-snapshot-web01.1"
 SOURCE_MAC = "00:50:56:01:02:03"
 
 PLACE: Mapping[str, Any] = {
@@ -88,6 +95,11 @@ def creator_arguments() -> dict[str, Any]:
     }
 
 
+def snapshot_arguments(state: str) -> dict[str, Any]:
+    """The target's snapshot of the first sync in this state."""
+    return {"instance": "web01", "name": SNAPSHOT, "state": state}
+
+
 @dataclass(frozen=True)
 class Step:
     """One task of the sequence."""
@@ -115,6 +127,8 @@ def steps(image: Path) -> list[Step]:
             "volume",
             {**_move("attached", "root"), "root": True, "unit": 0},
         ),
+        Step("take a snapshot", "snapshot", {**snapshot_arguments("present"), "description": "1"}),
+        Step("delete the snapshot", "snapshot", snapshot_arguments("absent")),
         Step(
             "mark and rewire",
             "instance",
@@ -192,6 +206,8 @@ WORK = {
     "image_info": (morpheus_image_info.SPEC, work_image_info),
     "instance": (morpheus_instance.SPEC, work_instance),
     "instance_info": (morpheus_instance_info.SPEC, work_instance_info),
+    "snapshot": (morpheus_snapshot.SPEC, work_snapshot),
+    "snapshot_info": (morpheus_snapshot_info.SPEC, work_snapshot_info),
     "volume": (morpheus_volume.SPEC, work_volume),
     "volume_info": (morpheus_volume_info.SPEC, work_volume_info),
 }

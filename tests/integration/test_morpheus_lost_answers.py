@@ -18,11 +18,13 @@ from ansible_collections.ferry.hvm.plugins.module_utils.errors import TransientE
 
 from tests.integration.morpheus_steps import (
     CREATOR,
+    SNAPSHOT,
     TARGET,
     WORKER,
     Modules,
     creator_arguments,
     image_arguments,
+    snapshot_arguments,
 )
 from tests.support.appliance_api import Api, fresh_api
 
@@ -54,6 +56,15 @@ CHANGES = {
         "instance",
         {"name": "web01", "networks": [{"network": "isolated"}]},
     ),
+    "take a snapshot": Change(
+        "PUT", "/snapshot$", "snapshot", {"instance": "web01", "name": "new", "state": "present"}
+    ),
+    "delete the snapshot": Change(
+        "DELETE",
+        r"/snapshots/\d+$",
+        "snapshot",
+        {"instance": "web01", "name": SNAPSHOT, "state": "absent"},
+    ),
     "remove": Change(
         "DELETE", r"/instances/\d+$", "instance", {"name": "web01", "state": "absent"}
     ),
@@ -80,6 +91,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         modules.call("instance", **creator_arguments())
         modules.call("volume", name=WORKER, instance=CREATOR, state="detached")
         modules.call("instance", name=CREATOR, state="absent", preserve_volumes=True)
+        modules.call("snapshot", **snapshot_arguments("present"))
     return folder / "appliance"
 
 

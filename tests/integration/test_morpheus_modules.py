@@ -22,7 +22,7 @@ from tests.integration.morpheus_steps import (
 )
 from tests.support.appliance_api import fresh_api
 
-# 45 module runs of a second or two each; several times that on a loaded machine.
+# 51 module runs of a second or two each; several times that on a loaded machine.
 pytestmark = pytest.mark.timeout(900)
 
 NAMES = [step.name for step in steps(Path("unused"))]
@@ -104,6 +104,15 @@ def test_worker_volume_is_the_only_root_while_it_is_attached(taken: dict[str, Ta
 def test_running_instance_tells_its_address(taken: dict[str, Taken]) -> None:
     instance = taken["start"].done["instance"]
     assert (instance["status"], instance["power_state"]) == ("running", "on")
+
+
+def test_snapshot_holds_all_volumes_of_the_target(taken: dict[str, Taken]) -> None:
+    done = taken["take a snapshot"].done
+    assert done["snapshot"]["status"] == "complete"
+    assert done["snapshot"]["active"] is True
+    held = [each["id"] for each in done["instance"]["volumes"]]
+    assert sorted(done["snapshot"]["volume_ids"]) == sorted(held)
+    assert taken["delete the snapshot"].done["snapshot"] is None
 
 
 def test_volumes_survive_rewiring_and_other_tags_stay(taken: dict[str, Taken]) -> None:

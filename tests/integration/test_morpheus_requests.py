@@ -22,7 +22,7 @@ from ansible_collections.ferry.hvm.plugins.module_utils.morpheus.transport impor
     Request,
 )
 
-from tests.integration.morpheus_steps import Modules, steps
+from tests.integration.morpheus_steps import Modules, snapshot_arguments, steps
 from tests.support.appliance_api import DESCRIPTION, fresh_api, load_description
 
 pytestmark = pytest.mark.skipif(
@@ -59,6 +59,9 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> list[Request]:
         modules = Modules(api.appliance)
         for step in steps(image):
             modules.call(step.module, **step.arguments)
+            if step.name == "take a snapshot":
+                modules.call("snapshot", **snapshot_arguments("reverted"))
+                modules.call("snapshot_info", instance="web01")
         for kind in "image", "instance", "volume":
             modules.call(f"{kind}_info")
     return Recorder.noted
@@ -98,8 +101,8 @@ def test_every_body_is_as_described(sent: list[Request], described: Mapping[str,
             whole = {**schema, "components": described["components"]}
             jsonschema.Draft202012Validator(whole).validate(json.loads(request.body))
             judged += 1
-    # Two instances, one image, attaching twice, tags, labels and a resize at the least.
-    assert judged >= 8
+    # Two instances, one image, attaching twice, a snapshot, tags, labels and a resize at the least.
+    assert judged >= 9
 
 
 def _operation(described: Mapping[str, Any], request: Request) -> Optional[Mapping[str, Any]]:

@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+from typing import List
+
 from ..morpheus import volume_plan, volume_work
+from ..morpheus.snapshots import Snapshot
 from .appliance import Params, open_client, open_waiter
 from .run import Outcome
 
@@ -17,11 +20,18 @@ def work_volume(params: Params, check_mode: bool) -> Outcome:
     observe = volume_work.observe_attached if is_leaving else volume_work.observe
     seen = observe(client, called, params["instance"] or "", waiter)
     plan = _volume_plan(params, seen)
+    gone: List[Snapshot] = []
     if seen.volume is not None and plan.is_change and not check_mode:
-        volume_work.apply(client, plan, waiter)
+        yielding = params["yielding_snapshots"]
+        gone = volume_work.apply(client, plan, waiter, yielding=yielding)
         called = volume_work.VolumeCalled(seen.volume.id)
         seen = volume_work.observe(client, called, "", waiter)
-    return Outcome(plan.is_change, {"volume": seen.as_result()}, plan.diff())
+    result = {"volume": seen.as_result(), "deleted_snapshots": [each.name for each in gone]}
+    return Outcome(plan.is_change, result, plan.diff(), [_told(each) for each in gone])
+
+
+def _told(gone: Snapshot) -> str:
+    return f"Deleted {gone}: the appliance refused to move a volume while there was one."
 
 
 def _volume_plan(params: Params, seen: volume_plan.VolumeSeen) -> volume_plan.VolumePlan:

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from typing import List, Optional
 
 from .client import MorpheusClient
+from .errors import StateFailedError
 from .parse import Json, child, children, need_id, text
+
+# The states in which the vendor's command line goes on asking for a process.
+UNDER_WAY = frozenset({"new", "queued", "pending", "running"})
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,34 @@ class Process:
     kind: str
     status: str
     said: str
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What the appliance does for an instance from one moment on: processes above `last`."""
+
+    client: MorpheusClient
+    instance_id: int
+    last: int
+
+    def is_quiet(self) -> bool:
+        """Return whether nothing that began since is under way. Raises `StateFailedError` if it failed."""
+        history = list_history(self.client, self.instance_id)
+        begun = [each for each in history if each.id > self.last]
+        for each in begun:
+            if each.status == "failed":
+                raise StateFailedError(
+                    f'The appliance failed at "{each.kind}" for instance {self.instance_id}:'
+                    f" {each.said or 'it gives no reason'}.",
+                    hint="The instance's history on the appliance says more.",
+                )
+        return not any(each.status in UNDER_WAY for each in begun)
+
+
+def watch(client: MorpheusClient, instance_id: int) -> Watch:
+    """Return a watch that begins now."""
+    known = [each.id for each in list_history(client, instance_id)]
+    return Watch(client, instance_id, max(known, default=0))
 
 
 def parse_process(thing: Json) -> Process:

@@ -5,14 +5,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Optional
+from typing import Callable, List, Optional, Sequence, Union
 
 from ..waiting import Waiter
-from . import machines, servers, volumes
+from . import machines, servers, snapshot_work, volumes
 from .client import MorpheusClient
-from .errors import AmbiguousNameError, NotAllowedNowError
+from .errors import AmbiguousNameError, NotAllowedNowError, RefusedError
 from .instances import get_instance
 from .machines import Machine
+from .snapshots import Snapshot
 from .volume_plan import Attach, Delete, Detach, VolumePlan, VolumeSeen, VolumeStep
 from .volumes import Volume
 
@@ -70,10 +71,15 @@ def find_holder(
     return Machine(get_instance(client, server.instance_id), server)
 
 
-def apply(client: MorpheusClient, plan: VolumePlan, waiter: Waiter) -> None:
-    """Carry out the steps; each is true on the appliance before the next one starts."""
-    for step in plan.steps:
-        _take(client, step, waiter)
+def apply(
+    client: MorpheusClient, plan: VolumePlan, waiter: Waiter, *, yielding: Sequence[str] = ()
+) -> List[Snapshot]:
+    """Carry out the steps; each is true on the appliance before the next one starts.
+
+    Where the appliance refuses to move the volume, snapshots with a name in `yielding` are deleted
+    and it is asked once more. Returns those.
+    """
+    return [snapshot for step in plan.steps for snapshot in _take(client, step, waiter, yielding)]
 
 
 def _observe(
@@ -95,10 +101,27 @@ def _observe(
     return VolumeSeen(volume=volume, holder=holder, machine=machine, called=str(called))
 
 
-def _take(client: MorpheusClient, step: VolumeStep, waiter: Waiter) -> None:
+def _take(
+    client: MorpheusClient, step: VolumeStep, waiter: Waiter, yielding: Sequence[str]
+) -> List[Snapshot]:
     if isinstance(step, Delete):
         volumes.remove_volume(client, step.volume, waiter)
-    elif isinstance(step, Detach):
+        return []
+    try:
+        _move(client, step, waiter)
+    except RefusedError as refusal:
+        if not yielding:
+            raise
+        gone = snapshot_work.make_way(
+            client, step.machine, yielding=yielding, refusal=refusal, waiter=waiter
+        )
+        _move(client, step, waiter)
+        return gone
+    return []
+
+
+def _move(client: MorpheusClient, step: Union[Detach, Attach], waiter: Waiter) -> None:
+    if isinstance(step, Detach):
         _detach(client, step, waiter)
     else:
         _attach(client, step, waiter)
