@@ -80,6 +80,16 @@ options:
     type: list
     elements: str
     default: []
+  own_snapshots:
+    description: Names of the target's snapshots that this migration took.
+    type: list
+    elements: str
+    default: []
+  other_snapshots:
+    description: Names of the target's other snapshots.
+    type: list
+    elements: str
+    default: []
   only_disks:
     description: Names of the source's disks to carry. Empty, all fixed disks.
     type: list
@@ -171,6 +181,8 @@ SPEC = ArgumentSpec(
         "placement": {"type": "str", "required": True},
         "detached": {"type": "list", "elements": "dict", "default": []},
         "alike": {"type": "list", "elements": "str", "default": []},
+        "own_snapshots": {"type": "list", "elements": "str", "default": []},
+        "other_snapshots": {"type": "list", "elements": "str", "default": []},
         "only_disks": {"type": "list", "elements": "str", "default": []},
         "disk_map": {"type": "dict", "default": {}},
         "accepted_warnings": {"type": "list", "elements": "str", "default": []},

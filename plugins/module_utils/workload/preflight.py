@@ -50,7 +50,8 @@ class Observed:
     `source` is what `source_info` returned, `instance` what `morpheus_instance_info` did, None where
     the target does not exist yet. `detached` are volumes of the guest that no instance holds, left by a
     run that was killed while it moved them. `placement` is the cluster or pool for what is created.
-    `alike` are workloads of the same run that would work on the same objects.
+    `alike` are workloads of the same run that would work on the same objects. The snapshots are the
+    target's: those of this migration, and those that somebody else took.
     """
 
     workload: str
@@ -67,6 +68,8 @@ class Observed:
     placement: str
     detached: Sequence[Mapping[str, Any]] = ()
     alike: Sequence[str] = ()
+    own_snapshots: Sequence[str] = ()
+    other_snapshots: Sequence[str] = ()
     only_disks: Sequence[str] = ()
     disk_map: Mapping[str, str] = field(default_factory=dict)
     may_create: bool = False
@@ -235,6 +238,27 @@ def _target_is_ours(observed: Observed) -> Iterator[Finding]:
         )
 
 
+def _snapshots_are_told(observed: Observed) -> Iterator[Finding]:
+    """Whether an appliance moves volumes under a snapshot is only known when it was asked to."""
+    if observed.own_snapshots:
+        yield Finding(
+            "own_snapshots_may_go",
+            NOTE,
+            observed.workload,
+            f"The target has {', '.join(observed.own_snapshots)}: deleted before the worker volume is attached "
+            "if the appliance refuses to move volumes under a snapshot.",
+        )
+    if observed.other_snapshots:
+        yield Finding(
+            "other_snapshots_stay",
+            NOTE,
+            observed.workload,
+            f"The target has snapshots that are not this migration's: {', '.join(observed.other_snapshots)}. "
+            "They stay, and the sync fails if the appliance refuses to move volumes under them.",
+            "Delete them on the appliance if nobody needs them.",
+        )
+
+
 def _workload_is_the_only_one(observed: Observed) -> Iterator[Finding]:
     if observed.alike:
         yield Finding(
@@ -384,6 +408,7 @@ CHECKS: tuple[Callable[[Observed], Iterator[Finding]], ...] = (
     _target_is_at_rest,
     _target_is_ours,
     _disks_are_in_a_snapshot,
+    _snapshots_are_told,
     _disks_have_their_volumes,
     _clone_is_kept_apart,
     _source_has_a_view,

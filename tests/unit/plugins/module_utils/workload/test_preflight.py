@@ -66,6 +66,16 @@ def test_a_ready_workload_has_notes_only(ready: preflight.Observed) -> None:
     preflight.refuse(findings, accepted=[])
 
 
+def test_snapshots_of_the_target_are_told(ready: preflight.Observed) -> None:
+    observed = replace(
+        ready, own_snapshots=["ferry-snapshot-web01.1"], other_snapshots=["before the update"]
+    )
+    told = {f.code: f.text for f in preflight.judge(observed)}
+    assert "ferry-snapshot-web01.1" in told["own_snapshots_may_go"]
+    assert "before the update" in told["other_snapshots_stay"]
+    preflight.refuse(preflight.judge(observed), accepted=[])
+
+
 VIEWS = {
     "a server that works": ("moving", "source_moves", preflight.NOTE),
     "volumes that get snapshots": ("lvm_snapshot", "source_gets_snapshots", preflight.NOTE),
