@@ -9,10 +9,11 @@ VENV := .venv/bin
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help setup demo demo-down test quick lint types sanity unit coverage integration system bench soak fuzz build clean
+.PHONY: help setup demo demo-os demo-down test quick lint types sanity unit coverage integration system bench soak fuzz build clean
 
 help:
-	@echo "make demo        a real migration on this machine: first sync, delta, the clone boots"
+	@echo "make demo        a real migration on this machine: a VM's first sync, its delta, the clone boots"
+	@echo "make demo-os     the same of a server that runs, by SSH"
 	@echo "make demo-down   end the demo's machines and remove its network"
 	@echo "make test        everything that must be green: lint, types, sanity, unit, integration, real boots"
 	@echo "make quick       the inner loop, seconds: lint, types, unit"
@@ -26,6 +27,9 @@ setup:
 
 demo: setup
 	$(VENV)/python -m lab demo
+
+demo-os: setup
+	$(VENV)/python -m lab demo --os
 
 demo-down: setup
 	$(VENV)/python -m lab down --name demo

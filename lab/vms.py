@@ -34,7 +34,7 @@ from .guests.source import (
 )
 from .network import inside
 from .settings import LabSettings
-from .vcenter.server import Vcenter, start_vcenter
+from .vcenter.server import Vcenter, running_vcenter, start_vcenter
 
 # Beside the appliance's, at the same address.
 VCENTER_PORT = 8989
@@ -50,7 +50,7 @@ def start(lab: LabSettings, names: Sequence[str]) -> Vcenter:
     """The vCenter of a lab that is up has these VMs, as they were if it had them; returns it, running."""
     servers = [ensure_source(lab, name) for name in names]
     _write_python(lab)
-    return start_vcenter(
+    return running_vcenter(lab.vcenter_directory) or start_vcenter(
         lab.vcenter_directory,
         {"vms": [_describe(server) for server in servers]},
         address=str(lab.appliance_address),

@@ -44,6 +44,12 @@ class Vcenter:
         return Control(self.url, token, self.ca_path)
 
 
+def running_vcenter(directory: Path) -> Vcenter | None:
+    """Return the vCenter that runs over the directory, None if there is none."""
+    pid = process.find_pid(directory / "vcenter.pid")
+    return _vcenter(directory, (directory / "endpoint").read_text().strip(), pid) if pid else None
+
+
 def start_vcenter(
     directory: Path,
     inventory: Mapping[str, Any],
@@ -70,14 +76,7 @@ def start_vcenter(
     command += ["-plain"] if plain else []
     server = process.start_detached([*command, *options], log=log, directory=CHECKOUT)
     url = process.wait_for_line(endpoint, server, log=log, deadline=START_DEADLINE)
-    return Vcenter(
-        url=url,
-        username=USERNAME,
-        password=(directory / "password").read_text(),
-        ca_path=directory / "vcenter.crt",
-        directory=directory,
-        pid=_pid(directory, server),
-    )
+    return _vcenter(directory, url, _pid(directory, server))
 
 
 def stop_vcenter(directory: Path) -> None:
@@ -95,6 +94,17 @@ def local_vcenter(directory: Path, inventory: Mapping[str, Any], **more: Any) ->
         yield start_vcenter(directory, inventory, **more)
     finally:
         stop_vcenter(directory)
+
+
+def _vcenter(directory: Path, url: str, pid: int) -> Vcenter:
+    return Vcenter(
+        url=url,
+        username=USERNAME,
+        password=(directory / "password").read_text(),
+        ca_path=directory / "vcenter.crt",
+        directory=directory,
+        pid=pid,
+    )
 
 
 def _pid(directory: Path, server: subprocess.Popen[bytes]) -> int:

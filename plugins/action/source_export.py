@@ -101,12 +101,23 @@ def _public(record: Mapping[str, Any]) -> Dict[str, Any]:
     """Return the export as later steps need it; what check mode cannot know is null."""
     return {
         "certificate": record.get("certificate"),
-        "disks": record["disks"],
+        "disks": [_part(disk, "name", "path", "size") for disk in record["disks"]],
+        "readings": [
+            _part(
+                disk, "name", "reader", "reader_reason", "changed", "delta_reason", "delta_detail"
+            )
+            for disk in record["disks"]
+            if "reader" in disk
+        ],
         "pid": record.get("pid"),
         "port": record["port"],
         "source_view": record.get("view"),
         "source_view_reason": record.get("view_reason"),
     }
+
+
+def _part(disk: Mapping[str, Any], *names: str) -> Dict[str, Any]:
+    return {name: disk[name] for name in names if name in disk}
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible publishes no types.

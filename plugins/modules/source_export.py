@@ -122,6 +122,85 @@ options:
       - This is for a host that carries many migrations. A source server is exported to one at a time.
     type: bool
     default: false
+  vm_snapshot:
+    description:
+      - Has the host, a source worker, serve the disks of a VM's snapshot instead of its own. O(disks) and
+        O(source_view) are not used then; the claim says C(vcenter_snapshot).
+      - The VM has exactly one snapshot of O(migration_id), as M(ferry.hvm.vsphere_snapshot) takes it.
+      - The host needs pyvmomi for the Python that runs the sender, and port 443 of the vCenter, for the reader
+        V(export) that of the ESXi hosts too, for V(vddk) their port 902. The credentials are in the sender's
+        memory while it serves the run, and nowhere else.
+    type: dict
+    suboptions:
+      hostname:
+        description: Name or address of the vCenter. Without it the controller's E(VMWARE_HOST).
+        type: str
+      username:
+        description: The user to log in as. Without it the controller's E(VMWARE_USER).
+        type: str
+        aliases: [admin, user]
+      password:
+        description: Its password. Without it the controller's E(VMWARE_PASSWORD).
+        type: str
+        aliases: [pass, pwd]
+      port:
+        description: TCP port of the vCenter. Without it the controller's E(VMWARE_PORT).
+        type: int
+        default: 443
+      validate_certs:
+        description: Whether certificates are checked. Without it the controller's E(VMWARE_VALIDATE_CERTS).
+        type: bool
+        default: true
+      ca_path:
+        description:
+          - A PEM file on the controller with the certificates that may have signed those of the vCenter and its
+            hosts. Without it the controller's E(VMWARE_CA_PATH), else what the source worker's system trusts.
+        type: path
+      proxy_host:
+        description: HTTP proxy to the vCenter. Without it the controller's E(VMWARE_PROXY_HOST).
+        type: str
+      proxy_port:
+        description: TCP port of O(vm_snapshot.proxy_host). Without it the controller's E(VMWARE_PROXY_PORT).
+        type: int
+      timeout:
+        description: Seconds to wait for each answer of the vCenter.
+        type: int
+        default: 120
+      moid:
+        description: The VM's reference. One of this, O(vm_snapshot.uuid) and O(vm_snapshot.name) is needed.
+        type: str
+      uuid:
+        description: The VM's instance UUID.
+        type: str
+      name:
+        description: The VM's name, or its inventory path.
+        type: str
+      reader:
+        description:
+          - How the disks are read. V(auto) takes the first of the others that is right for a disk;
+            RV(export.readings) says which and why.
+          - V(vddk) needs nbdkit with its plugin and VMware's library on the source worker.
+          - V(datastore) needs a flat file and no older snapshot.
+          - V(export) reads all of a disk, as one stream, in every sync.
+        type: str
+        choices: [auto, vddk, datastore, export]
+        default: auto
+      reads_all:
+        description: Whether all of the disks is read, and held against what change tracking told.
+        type: bool
+        default: false
+      left_out_disks:
+        description: Keys of disks that are not served.
+        type: list
+        elements: int
+        default: []
+      index_directory:
+        description: Where the source worker keeps the digests by which a delta reads only what changed.
+        type: str
+        default: /var/lib/ferry/indexes
+      vddk_libdir:
+        description: Folder of the unpacked VDDK on the source worker; the plugin's own if left out.
+        type: str
 notes:
   - The Python is the one of C(ansible_python_interpreter) if the inventory sets it. Otherwise the first
     that runs of C(python3), C(/usr/libexec/platform-python) and C(python3.15) down to C(python3.6).
@@ -181,6 +260,14 @@ export:
       elements: dict
       sample:
         - {name: sda, path: /dev/sda, size: 3221225472}
+    readings:
+      description:
+        - How the disks of O(vm_snapshot) are read, C(name), C(reader) and C(reader_reason); how many bytes
+          C(changed) since the last sync, and where that is not believed C(delta_reason) and C(delta_detail).
+        - Empty for a server's own disks.
+      type: list
+      elements: dict
+      sample: []
     source_view:
       description: What the disks are while they are read; in check mode what they would be.
       type: str

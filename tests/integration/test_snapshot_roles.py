@@ -243,4 +243,4 @@ def test_what_a_crash_left_is_listed_and_the_last_syncs_snapshot_is_not(scene: S
 
     told = scene.play(["web01"], [role("audit_leftovers")])
 
-    assert "target_snapshots: - ferry-snapshot-web01.1 volumes:" in told
+    assert "target_snapshots: - ferry-snapshot-web01.1 vm_snapshots: [] volumes:" in told

@@ -80,11 +80,22 @@ def open_vm_snapshot(document: Document) -> SourceView:
     return SourceView(
         View.VCENTER_SNAPSHOT,
         {each.name: each.lend for each in served},
+        check=lambda: _check_snapshot(source),
         close=lambda: _close(served, session),
         order=Order.ASCENDING if any(each.reader == EXPORT for each in served) else Order.ANY,
         indexes={each.name: each.index for each in served if each.index is not None},
         told={each.name: each.told for each in served},
     )
+
+
+def _check_snapshot(source: _Source) -> None:
+    """Once it is removed the flat file is the running VM's: what was read since would be of no moment."""
+    machine = machines.observe(source.session, source.vm)
+    if source.snapshot not in [each.moid for each in machine.snapshots]:
+        raise InputError(
+            f"Snapshot {source.snapshot} of {machine} was removed while its disks were read.",
+            hint="Begin a new sync, and leave its snapshot to Ferry.",
+        )
 
 
 def _close(served: "List[_Served]", session: Session) -> None:
@@ -257,10 +268,7 @@ def _index(
 
 
 def _as_read(source: _Source, disk: VmDisk) -> SnapshotDisk:
-    kind = disk.controller.kind if disk.controller else ""
-    # The API's class names: all but this one begin with Virtual (vim.vm.device).
-    name = "" if kind == "ParaVirtualSCSI" else "Virtual"
-    bus = disk.controller.bus if disk.controller else 0
+    at = disk.controller
     return SnapshotDisk(
         key=disk.key,
         file=disk.file,
@@ -268,7 +276,7 @@ def _as_read(source: _Source, disk: VmDisk) -> SnapshotDisk:
         has_parent=disk.has_parent,
         is_encrypted=bool(source.facts["encrypted"]),
         capacity=disk.capacity,
-        place=f"{name}{kind}Controller{bus}:{disk.unit}",
+        place=f"{at.kind}Controller{at.bus}:{disk.unit}" if at else "",
     )
 
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple, Union
 
+from ..change_plan import Plan
 from .errors import AmbiguousNameError, NoSuchObjectError, NotAllowedNowError
 from .machines import Machine
-from .plan import Plan
 from .snapshots import READY, Snapshot
 
 

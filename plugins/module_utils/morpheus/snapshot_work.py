@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from typing import Callable, List, Sequence
 
+from ..waiting import Waiter
 from . import machines, processes, snapshots
 from .client import MorpheusClient
 from .errors import NotAllowedNowError, RefusedError
 from .machines import Machine
 from .snapshot_plan import Drop, Revert, SnapshotPlan, SnapshotSeen, SnapshotStep, Take
 from .snapshots import Snapshot
-from .waiting import Waiter
 
 
 def observe(client: MorpheusClient, instance_name: str, name: str, waiter: Waiter) -> SnapshotSeen:

@@ -16,10 +16,9 @@ import random
 import threading
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
-from ..errors import InputError, RestartSyncError
+from ..errors import FerryError, InputError, RestartSyncError
 from .digests import Hasher
 from .disks import Disk, aligned_buffer
-from .errors import DiskError
 from .geometry import Span, ceil_div, chunk_count, granule_count, merge, split
 from .index import DoubtError, Head, Index, IndexWriter, drop_index, open_index
 from .limits import CHUNK, GRANULE
@@ -130,7 +129,7 @@ class IndexedReads:
         try:
             if self._index and not order.is_full:
                 self._sample(self._index, disk)
-        except DiskError:
+        except FerryError:
             self.close()
             raise
 

@@ -9,12 +9,16 @@ So every judgement, pairing and volume is made once, whatever the source is. Wha
 from __future__ import annotations
 
 import re
-from typing import Any, Collection, Mapping
+import string
+from typing import Any, Collection, Mapping, Sequence
 
 VIEW = "vcenter_snapshot"
 
 # Of the guest ids of vSphere (vim.vm.GuestOsDescriptor.GuestOsIdentifier) those that name one release.
 _RELEASE = re.compile(r"(?P<id>debian)(?P<version>\d+)(_64)?Guest")
+
+# Controllers whose disks Linux calls sda, sdb and so on, by their types as `vsphere_vm_info` names them.
+_SD_CONTROLLERS = ("ParaVirtualSCSI", "LsiLogic", "LsiLogicSAS", "BusLogic", "AHCI")
 
 # Of what VMware Tools tell (guestFullName): "Debian GNU/Linux 12 (64-bit)".
 _FULL_NAME = re.compile(r"(?P<id>Debian) GNU/Linux (?P<version>\d+)")
@@ -36,7 +40,7 @@ def vm_as_source(
         "cpus": vm["cpus"],
         "memory": vm["memory"],
         "interfaces": [_interface(each) for each in vm["interfaces"]],
-        "disks": [_disk(each, left_out) for each in vm["disks"]],
+        "disks": [_disk(each, left_out, _devices(vm["disks"])) for each in vm["disks"]],
         "file_systems": [],
         "view": {"view": VIEW, "reason": ""},
         "is_shared": True,
@@ -68,9 +72,31 @@ def _interface(card: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _disk(disk: Mapping[str, Any], left_out: Collection[int]) -> dict[str, Any]:
+def _devices(disks: Sequence[Mapping[str, Any]]) -> dict[int, str]:
+    """Return what the guest calls its disks, by key, where that follows from the hardware.
+
+    Linux scans the targets of one SCSI or SATA controller by their numbers; over several controllers the
+    order is its drivers'. A disk whose name is not known gets none that a guest could use.
+    """
+    buses = {
+        (disk["controller"]["type"], disk["controller"]["bus"])
+        for disk in disks
+        if disk["controller"]
+    }
+    is_sure = len(buses) == 1 and next(iter(buses))[0] in _SD_CONTROLLERS
+    ordered = sorted(disks, key=lambda disk: disk["unit"] or 0)
+    names = [f"sd{letter}" for letter in string.ascii_lowercase]
+    if not is_sure or len(ordered) > len(names):
+        return {disk["key"]: disk_name(disk["key"]) for disk in disks}
+    return {disk["key"]: name for disk, name in zip(ordered, names)}
+
+
+def _disk(
+    disk: Mapping[str, Any], left_out: Collection[int], devices: Mapping[int, str]
+) -> dict[str, Any]:
     return {
         "name": disk_name(disk["key"]),
+        "device": devices[disk["key"]],
         "path": disk["file"],
         "size": disk["capacity"],
         "serial": disk["uuid"],

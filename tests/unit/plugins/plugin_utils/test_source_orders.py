@@ -140,6 +140,33 @@ def test_migrations_share_a_port_if_all_say_so(ask: Ask) -> None:
     assert ask("started", shared=True)["changed"] is True
 
 
+VM: dict[str, Any] = {
+    "hostname": "vcenter",
+    "password": "the vCenter's",
+    "moid": "vm-42",
+    "uuid": None,
+    "name": None,
+    "reader": "auto",
+    "reads_all": False,
+    "left_out_disks": [],
+}
+
+
+def test_the_password_of_a_vcenter_is_in_no_answer_and_no_record(ask: Ask, base: Path) -> None:
+    answer = ask("started", vm_snapshot=VM)
+    assert answer["changed"] is True
+    assert "the vCenter's" not in json.dumps(answer)
+    assert "the vCenter's" not in (base / "web01/export.json").read_text()
+
+
+def test_the_snapshot_of_another_vm_replaces_an_export(ask: Ask) -> None:
+    ask("started", vm_snapshot=VM)
+    assert ask("started", vm_snapshot={**VM, "password": "a new one"})["changed"] is False
+    foreseen = ask("started", vm_snapshot={**VM, "moid": "vm-43"}, check=True)
+    assert (foreseen["changed"], foreseen["replaced"]["differs"]) == (True, "vm")
+    assert ask("started", vm_snapshot={**VM, "moid": "vm-43"})["replaced"]["differs"] == "vm"
+
+
 def test_only_the_migrations_own_lease_is_renewed(ask: Ask, base: Path) -> None:
     """Another controller that looks at this host is no reason for a run to stay."""
     ask("started", migration_id="db01", port=5995)

@@ -93,6 +93,25 @@ def test_the_view_of_the_source_is_told(
     assert ("Because of /srv." in finding.text) is (view != "lvm_snapshot")
 
 
+def test_a_vm_gets_one_snapshot_that_must_hold_its_disks(ready: preflight.Observed) -> None:
+    view = {"view": "vcenter_snapshot", "reason": ""}
+    source = {**SOURCE, "view": view}
+    assert codes(replace(ready, source=source), preflight.NOTE)[0] == "source_gets_snapshots"
+    disks = [{**SOURCE["disks"][0], "path": "[ds] x", "obstacle": "it is independent"}]
+    spoilt = replace(ready, source={**source, "disks": disks})
+    assert codes(spoilt, preflight.ERROR) == ["disk_not_in_snapshot"]
+
+
+def test_a_source_worker_serves_other_migrations_over_the_same_port(
+    ready: preflight.Observed,
+) -> None:
+    shared = {**SOURCE, "is_shared": True, "port_free": False}
+    others = replace(ready, source={**shared, "exports": [{"migration_id": "db01"}]})
+    assert codes(others, preflight.ERROR) == []
+    stranger = replace(ready, source={**shared, "exports": []})
+    assert codes(stranger, preflight.ERROR) == ["data_port_taken"]
+
+
 def test_of_a_stopped_source_nothing_needs_to_be_said(ready: preflight.Observed) -> None:
     source = {**SOURCE, "view": {"view": "stopped", "reason": ""}}
     assert [f.code for f in preflight.judge(replace(ready, source=source))] == ["sync_predicted"]

@@ -1,0 +1,119 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A VM crosses by its vCenter: first sync by the export of its snapshot, delta by change tracking, real boots.
+
+The tests are one story, told in its order. The vCenter's own copy of a snapshot and qemu-img are the judges
+of bytes, the clone's boot is the judge of the preparation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from lab import migration, vms
+from lab.guests.marker import BootReport
+from lab.settings import lab_settings
+from lab.up import bring_up_vms, take_down
+from lab.vcenter.server import Vcenter
+from tests.support.migration_world import World
+
+pytestmark = [pytest.mark.boots, pytest.mark.timeout(1500)]
+
+VM, INSTANCE = "web01", "vm-web01"
+
+
+@dataclass
+class VmWorld:
+    """The lab with its vCenter, and how web01 would come up."""
+
+    world: World
+    vcenter: Vcenter
+    source: BootReport
+
+    def sync(self, step: str, *arguments: str) -> dict[str, Any]:
+        """Run the playbook; what it prints is the test's output."""
+        report = migration.sync(
+            self.world.lab,
+            f"{step}_vm",
+            VM,
+            *("-e", f"ferry_worker_image={self.world.image}"),
+            *arguments,
+            inventory=self.world.lab.vm_inventory,
+        )
+        mine: dict[str, Any] = report[VM]
+        return mine
+
+    def await_proof(self, booted: int) -> list[str]:
+        """Wait for the clone's boot; return what does not hold."""
+        console = migration.clone_console(self.world.lab, INSTANCE)
+        clone = migration.wait_for_report(console, booted)
+        proof = migration.prove(self.source, clone, self.source.file_count)
+        return [fact for fact, held in proof.facts if not held]
+
+    def booted(self) -> int:
+        return migration.report_count(migration.clone_console(self.world.lab, INSTANCE))
+
+    def source_snapshots(self) -> list[str]:
+        """The snapshots of the VM, by the vCenter's own record."""
+        machine = self.vcenter.control.state()["vms"][VM]
+        return [str(each["name"]) for each in machine["snapshots"] or []]
+
+    def target_snapshots(self) -> list[str]:
+        number = self.world.instance(INSTANCE)["id"]
+        found = self.world.api.get(f"/api/instances/{number}/snapshots")["snapshots"]
+        return [str(each["name"]) for each in found]
+
+
+@pytest.fixture(scope="module")
+def vm_world() -> Iterator[VmWorld]:
+    lab = lab_settings("vm-test", 3)
+    take_down(lab, keep=False)
+    try:
+        vcenter = bring_up_vms(lab, [VM])
+        world = World.of(lab, migration.build_worker_image())
+        yield VmWorld(world, vcenter, vms.expected_report(lab, vcenter, VM))
+    finally:
+        take_down(lab, keep=False)
+
+
+@pytest.fixture(scope="module")
+def first_sync(vm_world: VmWorld) -> dict[str, Any]:
+    """web01 crossed by the export of its snapshot, and its clone was proven."""
+    report = vm_world.sync("initial", "-e", "ferry_reader=export")
+    assert vm_world.await_proof(0) == []
+    return report
+
+
+def test_a_vm_crosses_by_the_export_of_its_snapshot(
+    vm_world: VmWorld, first_sync: dict[str, Any]
+) -> None:
+    claims = [disk["claim"]["source_view"] for disk in first_sync["replication"]["disks"]]
+    assert claims == ["vcenter_snapshot"] * 2
+    assert vm_world.source_snapshots() == []
+    assert vm_world.target_snapshots() == [f"ferry-snapshot-{INSTANCE}.1"]
+    assert vm_world.world.leftovers() == []
+
+
+@pytest.mark.usefixtures("first_sync")
+def test_a_delta_carries_what_the_guest_wrote_and_reads_little_more(
+    vm_world: VmWorld,
+) -> None:
+    """The clone was booted meanwhile and wrote to its disks: the delta makes them right again."""
+    written = vms.in_vm(vm_world.vcenter, VM, migration.CHANGE_DATA, "delta")
+    vm_world.source = replace(vm_world.source, file_count=int(written))
+    booted = vm_world.booted()
+    vm_world.vcenter.control.reset_counters()
+    report = vm_world.sync("delta")
+    read = [disk["claim"]["source_read"] for disk in report["replication"]["disks"]]
+    wanted = sum(each["read"] + each["sampled"] for each in read)
+    assert sum(each["indexed"] for each in read) > 0
+    assert sum(each["missed"] for each in read) == 0
+    assert sum(vm_world.vcenter.control.counters().values()) <= 1.05 * wanted
+    assert vm_world.await_proof(booted) == []
+    assert vm_world.source_snapshots() == []
+    assert vm_world.target_snapshots() == [f"ferry-snapshot-{INSTANCE}.2"]
+    assert vm_world.world.leftovers() == []
