@@ -97,7 +97,12 @@ def _shake_hands(
     except OSError as error:
         connected.close()
         raise ConnectionLostError("The TLS handshake failed: {}.".format(error)) from error
-    if secured.getpeercert(binary_form=True) != ends[-1].peer:
+    try:
+        certificate = secured.getpeercert(binary_form=True)
+    except OSError as error:  # Python looks whether the peer is still there.
+        secured.close()
+        raise ConnectionLostError("The peer left after the handshake.") from error
+    if certificate != ends[-1].peer:
         secured.close()
         raise refused(ends[-1].run, "its certificate is signed by the trusted one, but is another")
     secured.setblocking(False)

@@ -284,7 +284,6 @@ def test_another_user_registers_nothing_even_through_an_open_socket(open_folder:
         finally:
             os.seteuid(0)
         stranger.settimeout(DEADLINE)
-        stranger.sendall(json.dumps({"release": registration.RELEASE, "order": {}}).encode())
         # Only now: who the sender is, is asked by a thread of this process.
         serve(reception, taken.append)
         answer = json.loads(stranger.makefile().readline())
