@@ -97,9 +97,23 @@ def _mounted(disks: dict[int, Path], root: Path) -> Iterator[Path]:
     root.mkdir()
     with ExitStack() as stack:
         for image, place in ((disks[ROOT_KEY], root), (disks[DATA_KEY], root / DATA_PLACE)):
-            run("mount", "-o", f"loop,offset={PARTITION_START}", str(image), str(place))
+            device = stack.enter_context(_attached(image))
+            run("mount", device, str(place))
             stack.callback(run, "umount", str(place))
         yield root
+
+
+@contextmanager
+def _attached(image: Path) -> Iterator[str]:
+    """The first partition of the image is a block device."""
+    offset = f"--offset={PARTITION_START}"
+    device = run("losetup", "--find", "--show", offset, str(image)).strip()
+    try:
+        # A loop device keeps the flag of whoever had it before, and mount takes it for the file's.
+        run("blockdev", "--setrw", device)
+        yield device
+    finally:
+        run("losetup", "--detach", device)
 
 
 def _describe(server: SourceServer) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def test_extents_hold_every_byte_that_differs_however_they_are_paged(
 ) -> None:
     chance = random.Random(7)
     before = content(modules, tmp_path / "disk.raw")
-    for _ in range(25):
+    for _unused in range(25):
         length = chance.choice((1, 512, 4096, 200_000))
         modules.control.write(
             "web01", 2000, chance.randrange(SIZE - length), chance.randbytes(length)
@@ -118,7 +118,7 @@ def test_reset_of_the_change_id_is_a_doubt(modules: VsphereModules, baselines: A
 
 
 def test_counter_that_goes_back_is_a_doubt(modules: VsphereModules, baselines: Any) -> None:
-    for _ in range(3):
+    for _unused in range(3):
         modules.snapshot()
         modules.remove()
     modules.snapshot()

@@ -248,14 +248,14 @@ def _serve_proxy(listener: Any, asked: list[str]) -> None:
 
     while True:
         try:
-            client, _ = listener.accept()
+            client, _address = listener.accept()
         except OSError:
             return
         head = b""
         while not head.endswith(b"\r\n\r\n"):
             head += client.recv(1)
         asked.append(head.decode().splitlines()[0])
-        host, _, port = asked[-1].split()[1].rpartition(":")
+        host, _colon, port = asked[-1].split()[1].rpartition(":")
         server = socket.create_connection((host, int(port)))
         client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         for one, other in ((client, server), (server, client)):

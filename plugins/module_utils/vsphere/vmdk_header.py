@@ -16,9 +16,9 @@ from ..units import MIB, show_exact_size
 
 SECTOR = 512
 
-# magic, version, flags, capacity, grain, descriptor's place and size, entries of a grain table,
-# redundant directory, directory, overhead, unclean shutdown, line ends, compression: 79 bytes.
-HEADER = struct.Struct("<4sIIQQQQIQQQB4sH")
+# magic, version, flags, capacity, grain, (descriptor's place and size,) entries of a grain table,
+# (redundant directory,) directory, overhead, (unclean shutdown,) line ends, compression: 79 bytes.
+HEADER = struct.Struct("<4sIIQQ16xI8xQQx4sH")
 
 MAGIC = b"KDMV"
 VERSIONS = (1, 2, 3)
@@ -83,23 +83,9 @@ class Header:
 
 def parse_header(sector: bytes, capacity: int) -> Header:
     """Return what the first sector says of a disk of `capacity` bytes. Raises MalformedError."""
-    fields = HEADER.unpack_from(sector)
-    (
-        magic,
-        version,
-        flags,
-        sectors,
-        grain,
-        _,
-        _,
-        entries,
-        _,
-        directory,
-        overhead,
-        _,
-        ends,
-        method,
-    ) = fields
+    magic, version, flags, sectors, grain, entries, directory, overhead, ends, method = (
+        HEADER.unpack_from(sector)
+    )
     _need(magic == MAGIC, f"it begins with {magic!r}")
     _need(version in VERSIONS, f"its version is {version}")
     _need(flags & STREAMED == STREAMED, f"its flags are {flags:#x}: it is not for streaming")

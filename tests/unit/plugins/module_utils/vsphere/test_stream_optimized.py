@@ -95,7 +95,7 @@ def header(size: int, **changes: int | bytes) -> bytes:
         "overhead": 2, "unclean": 0, "ends": b"\n \r\n", "compression": 1,
     }  # fmt: skip
     fields.update(changes)
-    return vmdk_header.HEADER.pack(*fields.values()).ljust(SECTOR, b"\0")
+    return struct.pack("<4sIIQQQQIQQQB4sH", *fields.values()).ljust(SECTOR, b"\0")
 
 
 def end(capacity: int) -> bytes:

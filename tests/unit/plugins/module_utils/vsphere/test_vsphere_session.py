@@ -126,7 +126,7 @@ def test_threads_that_share_a_forgotten_session_log_in_once(
 
     told: Set[int] = set()
     with ThreadPoolExecutor(2) as pool:
-        answers = [pool.submit(session.read, "the time", ask) for _ in range(2)]
+        answers = [pool.submit(session.read, "the time", ask) for _unused in range(2)]
     assert [each.result() for each in answers] == ["now", "now"]
     assert vcenter.asked.count("Login") == 2
 
