@@ -19,7 +19,8 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set
 from ..errors import FerryError, InputError, RestartSyncError
 from .digests import Hasher
 from .disks import Disk, aligned_buffer
-from .geometry import Span, ceil_div, chunk_count, granule_count, merge, split
+from .geometry import Span, granule_count, merge, split
+from .granule_set import GranuleSet
 from .index import DoubtError, Head, Index, IndexWriter, drop_index, open_index
 from .limits import CHUNK, GRANULE
 from .readahead import ChunkRead, read_chunk
@@ -29,9 +30,6 @@ log = logging.getLogger(__name__)
 # Of the granules that would be remembered one in so many is read all the same, and at least so many.
 SAMPLE = 200
 LEAST_SAMPLE = 256
-
-_PER_CHUNK = CHUNK // GRANULE
-_MASK_BYTES = _PER_CHUNK // 8
 
 # What the sample is must not be known to whoever writes to the disk.
 _RANDOM = random.SystemRandom()
@@ -61,13 +59,12 @@ def read_index_order(document: Mapping[str, Any]) -> IndexOrder:
         raise InputError("The order for an index is wrong: {}.".format(error)) from error
 
 
-class ChangedGranules:
-    """The granules that extents touch, as a bit for each: 2 MiB for a disk of 1 TiB."""
+class ChangedGranules(GranuleSet):
+    """The granules that extents touch."""
 
     def __init__(self, size: int, extents: Sequence[Tuple[int, int]]) -> None:
         """Raises InputError for an extent outside of the disk."""
-        self._size = size
-        self._bits = bytearray(chunk_count(size) * _MASK_BYTES)
+        super().__init__(size)
         for start, length in extents:
             if start < 0 or length < 0 or start + length > size:
                 raise InputError(
@@ -76,41 +73,22 @@ class ChangedGranules:
                     )
                 )
             if length:
-                self.add(start, start + length)
-
-    def of_chunk(self, chunk: int) -> int:
-        """Return the bits of a chunk's granules, the first in the lowest bit."""
-        at = chunk * _MASK_BYTES
-        return int.from_bytes(self._bits[at : at + _MASK_BYTES], "little")
+                self.add_touched(Span(start, length))
 
     def sample(self, share: int, least: int) -> List[int]:
         """Return numbers of granules that no extent touches, at random and rising: one in `share`, at least `least`."""
-        count = granule_count(self._size)
-        unchanged = count - sum(bin(byte).count("1") for byte in self._bits)
+        count = granule_count(self.size)
+        unchanged = count - self.count()
         wanted = min(unchanged, max(least, unchanged // share))
         if 2 * wanted >= unchanged:
-            few = [number for number in range(count) if not self._has(number)]
+            few = [number for number in range(count) if number not in self]
             return sorted(_RANDOM.sample(few, wanted))
         chosen: Set[int] = set()
         while len(chosen) < wanted:
             number = _RANDOM.randrange(count)
-            if not self._has(number):
+            if number not in self:
                 chosen.add(number)
         return sorted(chosen)
-
-    def _has(self, number: int) -> bool:
-        chunk, place = divmod(number, _PER_CHUNK)
-        return bool(self.of_chunk(chunk) >> place & 1)
-
-    def add(self, start: int, end: int) -> None:
-        """Count the granules that these bytes touch as changed."""
-        first, last = start // GRANULE, ceil_div(end, GRANULE)
-        for chunk in range(first // _PER_CHUNK, ceil_div(last, _PER_CHUNK)):
-            low = max(0, first - chunk * _PER_CHUNK)
-            high = min(_PER_CHUNK, last - chunk * _PER_CHUNK)
-            mask = self.of_chunk(chunk) | (1 << high) - (1 << low)
-            at = chunk * _MASK_BYTES
-            self._bits[at : at + _MASK_BYTES] = mask.to_bytes(_MASK_BYTES, "little")
 
 
 class IndexedReads:
@@ -244,7 +222,7 @@ class IndexedReads:
             if ours != known and not mask >> number & 1:
                 with self._lock:
                     self.bytes_missed += piece.length
-                    self._changed.add(piece.start, piece.end)  # So it counts once.
+                    self._changed.add_touched(piece)  # So it counts once.
 
     def _read_some(
         self,

@@ -28,6 +28,7 @@ SENDER_FILES = (
     "replication/export.py",
     "replication/geometry.py",
     "replication/governor.py",
+    "replication/granule_set.py",
     "replication/index.py",
     "replication/indexed.py",
     "replication/ioctls.py",
