@@ -42,6 +42,7 @@ SPEC = ArgumentSpec(
             "choices": list(WORDS),
             "default": "auto",
         },
+        "used_blocks": {"type": "bool", "default": False},
         "bandwidth_limit": {"type": "int"},
         "total_bandwidth_limit": {"type": "int"},
         "gives_way": {"type": "bool", "default": False},
@@ -113,6 +114,7 @@ def _public(record: Mapping[str, Any]) -> Dict[str, Any]:
         "port": record["port"],
         "source_view": record.get("view"),
         "source_view_reason": record.get("view_reason"),
+        "file_systems": record.get("file_systems"),
     }
 
 

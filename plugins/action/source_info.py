@@ -17,6 +17,7 @@ SPEC = ArgumentSpec(
         "port": {"type": "int", "default": 5994},
         "disks": {"type": "list", "elements": "str", "default": []},
         "source_view": {"type": "str", "choices": list(WORDS), "default": "auto"},
+        "used_blocks": {"type": "bool", "default": False},
     }
 )
 

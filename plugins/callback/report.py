@@ -110,6 +110,10 @@ def _lines(name: str, workload: dict[str, Any]) -> list[str]:
             f"    claim: root {claim['root'][:16]} ({claim['algorithm']}), source {claim['source_view']}, "
             f"{show_size(claim['source_read']['read'])} of it read, target {claim['target_read']}"
         )
+        if claim["source_unused"] is not None:
+            lines.append(
+                f"    of it {show_size(claim['source_unused'])} are zeros because no file system used them"
+            )
     longest_first = sorted(workload["steps"].items(), key=lambda step: -step[1])
     times = ", ".join(f"{step} {show_duration(took)}" for step, took in longest_first if took >= 1)
     lines.append(f"  time: {times or 'under a second'}")

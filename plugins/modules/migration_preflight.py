@@ -99,6 +99,10 @@ options:
     description: Source disk name to target volume name.
     type: dict
     default: {}
+  used_blocks:
+    description: Whether the sync carries what no file system uses as zeros.
+    type: bool
+    default: false
   accepted_warnings:
     description: Codes of warnings that the operator has accepted.
     type: list
@@ -184,6 +188,7 @@ SPEC = ArgumentSpec(
         "own_snapshots": {"type": "list", "elements": "str", "default": []},
         "other_snapshots": {"type": "list", "elements": "str", "default": []},
         "only_disks": {"type": "list", "elements": "str", "default": []},
+        "used_blocks": {"type": "bool", "default": False},
         "disk_map": {"type": "dict", "default": {}},
         "accepted_warnings": {"type": "list", "elements": "str", "default": []},
     },
@@ -228,6 +233,7 @@ def _observed(params: Mapping[str, Any]) -> preflight.Observed:
         detached=params["detached"],
         alike=params["alike"],
         only_disks=params["only_disks"],
+        used_blocks=params["used_blocks"],
         disk_map=params["disk_map"],
         may_create=params["may_create"],
     )

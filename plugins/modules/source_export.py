@@ -97,6 +97,16 @@ options:
     type: str
     choices: [auto, moving, lvm_snapshot, stopped]
     default: auto
+  used_blocks:
+    description:
+      - Whether what no file system uses is served as zeros instead of being read. It is decided once, at the start,
+        for whole granules of 64 KiB of the ext2, ext3, ext4 and XFS file systems that are mounted on partitions and
+        linear volumes of these disks. Any doubt about a file system, such as a journal that has to be replayed, has
+        it served whole; RV(export.file_systems) says why.
+      - Deleted files cannot be brought back from the copy, and what a file system does not know that it uses is lost.
+      - It is refused where the view is V(moving), and with O(vm_snapshot).
+    type: bool
+    default: false
   bandwidth_limit:
     description:
       - Bytes a second that the run may send, over all its connections; at least 65536, or V(0) for as many
@@ -255,11 +265,13 @@ export:
       type: int
       sample: 5994
     disks:
-      description: The disks, C(name), C(path) and C(size) in bytes; without sizes in check mode.
+      description: >-
+        The disks, C(name), C(path) and C(size) in bytes; without sizes in check mode. With O(used_blocks) also
+        C(unused), the bytes that are served as zeros.
       type: list
       elements: dict
       sample:
-        - {name: sda, path: /dev/sda, size: 3221225472}
+        - {name: sda, path: /dev/sda, size: 3221225472, unused: 1879048192}
     readings:
       description:
         - How the disks of O(vm_snapshot) are read, C(name), C(reader) and C(reader_reason); how many bytes
@@ -276,6 +288,15 @@ export:
       description: Why V(auto) chose V(moving); empty otherwise.
       type: str
       sample: The source has no LVM.
+    file_systems:
+      description: >-
+        With O(used_blocks) each mounted file system of the disks, how many bytes of it are C(unused), and where
+        none are the C(reason). Empty without, null in check mode.
+      type: list
+      elements: dict
+      sample:
+        - {place: /, type: ext4, unused: 1879048192, reason: ''}
+        - {place: /srv, type: xfs, unused: 0, reason: its log has to be replayed}
     pid:
       description: The sender's process id.
       type: int

@@ -33,6 +33,10 @@ options:
     type: str
     choices: [auto, moving, lvm_snapshot, stopped]
     default: auto
+  used_blocks:
+    description: Whether the view has to stand still, as O(ferry.hvm.source_export#module:used_blocks) needs it.
+    type: bool
+    default: false
 notes:
   - The Python is the one of C(ansible_python_interpreter) if the inventory sets it. Otherwise the first
     that runs of C(python3), C(/usr/libexec/platform-python) and C(python3.15) down to C(python3.6).

@@ -73,6 +73,9 @@ options:
         description: Its size in bytes.
         type: int
         required: true
+      unused:
+        description: Bytes of it that the source serves as zeros because no file system uses them; left out, it did not look.
+        type: int
   target_disks:
     description: For each source disk the volume that takes it.
     type: list
@@ -264,6 +267,12 @@ replication:
               description: V(read_back) after the flush, or V(before_write).
               type: str
               sample: read_back
+            source_unused:
+              description: >-
+                Bytes that no file system of the source used, which are zeros on the target whatever the source
+                held there; null where all of the disk was carried.
+              type: int
+              sample: 1879048192
 """
 
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.replicate import SPEC, work_replicate

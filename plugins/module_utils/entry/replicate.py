@@ -42,6 +42,7 @@ SPEC = ArgumentSpec(
                 "name": {"type": "str", "required": True},
                 "path": {"type": "str"},
                 "size": {"type": "int", "required": True},
+                "unused": {"type": "int"},
             },
         },
         "target_disks": {
@@ -156,8 +157,14 @@ def _describe(
 
 
 def _plan(params: Params, directory: str, matches: Sequence[Match]) -> SyncPlan:
+    unused = {disk["name"]: disk.get("unused") for disk in params["source_disks"]}
     pairs = [
-        {"source": match.source.name, "target": match.device.path, "size": match.source.size}
+        {
+            "source": match.source.name,
+            "target": match.device.path,
+            "size": match.source.size,
+            "unused": unused[match.source.name],
+        }
         for match in matches
     ]
     same = (

@@ -22,11 +22,15 @@ _SYS_SECTOR = 512
 
 
 class Mount(NamedTuple):
-    """Where the file system of a device, by its number, is mounted; it may be written through any of them."""
+    """Where the file system of a device, by its number, is mounted; it may be written through any of them.
+
+    `kind` is its type, as the kernel names it.
+    """
 
     number: str
     place: str
     is_writable: bool
+    kind: str
 
 
 def list_disks(sys: str = "/sys", proc: str = "/proc") -> List[Dict[str, Any]]:
@@ -45,7 +49,7 @@ def mounts_of(path: str, sys: str = "/sys", proc: str = "/proc") -> List[Mount]:
     mounts = _mounts(proc)
     devices = _devices(os.path.join(sys, "block"), os.path.basename(os.path.realpath(path)))
     if not devices and not os.path.isfile(path):
-        return [Mount("", path, True)]
+        return [Mount("", path, True, "")]
     return [mount for number in [*devices, _ANY_DISK] for mount in mounts.get(number, [])]
 
 
@@ -65,6 +69,11 @@ def partitions(path: str, sys: str = "/sys") -> Dict[str, Span]:
         for name in names
         if os.path.exists(os.path.join(disk, name, "partition"))
     }
+
+
+def number_of(name: str, sys: str = "/sys") -> str:
+    """Return the number of a disk or partition by its kernel's name, major:minor; "" where there is none."""
+    return _read(os.path.join(sys, "class/block", name), "dev") or ""
 
 
 def active_swaps(proc: str = "/proc") -> List[str]:
@@ -149,11 +158,12 @@ def _mounts(proc: str) -> Dict[str, List[Mount]]:
         for line in stream:
             own, _unused, super_block = line.partition(" - ")
             number, place = own.split()[2], _unescape(own.split()[4])
-            if super_block.split()[0] in _ON_ANY_DISK:
+            kind = super_block.split()[0]
+            if kind in _ON_ANY_DISK:
                 number = _ANY_DISK
             # A read-only bind mount of a writable file system does not stop others from writing.
             is_writable = "rw" in super_block.split()[2].split(",")
-            mounts.setdefault(number, []).append(Mount(number, place, is_writable))
+            mounts.setdefault(number, []).append(Mount(number, place, is_writable, kind))
     return mounts
 
 

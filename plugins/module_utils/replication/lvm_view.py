@@ -34,6 +34,13 @@ class Device(NamedTuple):
     span: Span
 
 
+class Snapshots(NamedTuple):
+    """Disks as they were when snapshots of `volumes` (group/volume) were taken: how to open each by its name."""
+
+    disks: Mapping[str, Callable[[], Disk]]
+    volumes: Container[str]
+
+
 class _Plan(NamedTuple):
     """What is there, and how many extents the snapshot of each volume gets."""
 
@@ -53,8 +60,8 @@ def plan_snapshots(paths: Mapping[str, str]) -> _Plan:
     return _Plan(layout, devices, lvm.share_space(layout, volumes))
 
 
-def take_snapshots(migration: str, paths: Mapping[str, str]) -> Dict[str, Callable[[], Disk]]:
-    """Return how to open each disk as it is now; `paths` are the disks' by name.
+def take_snapshots(migration: str, paths: Mapping[str, str]) -> Snapshots:
+    """Return the disks as they are now; `paths` are the disks' by name.
 
     Afterwards the migration's snapshots exist, and stay until they are removed by its name. Raises InputError
     where file systems would be left out, or a group has too little space, and PermanentError for what LVM says.
@@ -76,7 +83,7 @@ def take_snapshots(migration: str, paths: Mapping[str, str]) -> Dict[str, Callab
     except FerryError:
         lvm.remove_snapshots(migration)
         raise
-    return disks
+    return Snapshots(disks, set(snapshots))
 
 
 def _places(layout: lvm.Layout, volumes: Container[str]) -> List[lvm.Segment]:

@@ -23,6 +23,9 @@ class DiskPair:
     source: str  # The source's name of the disk, as the sender exports it: "sda".
     target: str  # A path on the worker: "/dev/vdb".
     size: int  # The source disk's size as it was planned; another size at the source is an error.
+    # Bytes that the source's export reported as used by no file system, which it sends as zeros; None where
+    # it was not asked to look.
+    unused: int | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,9 @@ class Claim:
     source_view: str
     source_read: SourceRead
     target_read: str  # "read_back" or "before_write"
+    source_unused: int | None = (
+        None  # Bytes of DiskPair.unused: proven are zeros there, not what the source held.
+    )
 
 
 @dataclass(frozen=True)

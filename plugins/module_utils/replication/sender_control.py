@@ -18,7 +18,7 @@ from ..errors import InputError, PermanentError
 from .block_devices import list_disks
 from .daemon import await_release, find_holder, stop_holder
 from .governor import check_limit, read_limit
-from .source_view import choose_view, discard_snapshots, list_snapshots
+from .source_view import choose_view, discard_snapshots, list_snapshots, refuse_moving
 
 # The files of a run, in its directory.
 RUN_FILE = "run.json"
@@ -53,6 +53,8 @@ def view_command(document: Mapping[str, Any]) -> Dict[str, Any]:
     """Return the view that `start` would choose for the same disks, and why it is no better."""
     paths = {disk["name"]: disk["path"] for disk in required(document, "disks")}
     view, reason = choose_view(required(document, "view"), paths)
+    if document.get("used_blocks"):
+        refuse_moving(view, reason)
     return {"view": view.word, "reason": reason}
 
 

@@ -6,11 +6,11 @@ One JSON document on standard input, one line of JSON on standard output. Exit c
 {"error": {"kind", "what", "hint"}}. The key comes on standard input and stays in memory.
 
     start   run, migration, bind, port, directory, key, certificate, peer_certificate, disks, lease [, view]
-            [, shared] [, total_bandwidth_limit]
+            [, shared] [, total_bandwidth_limit] [, used_blocks: what file systems do not use reads as zeros]
             a disk is name, path [, index: see IndexOrder]
-            -> pid, port, disks, view, reason; answers when the run is served
+            -> pid, port, disks, view, reason, file_systems; answers when the run is served
     list    -> disks, python, snapshots
-    view    disks, view -> view, reason: what `start` would choose
+    view    disks, view [, used_blocks] -> view, reason: what `start` would choose
     status  directory [, renew] -> running, pid, run, port, bandwidth_limit, total_bandwidth_limit
     limit   directory [, bandwidth_limit] [, total_bandwidth_limit] -> both
     stop    directory, migration -> running: false; the directory and the migration's snapshots are removed
@@ -61,6 +61,7 @@ from .sender_control import (
 from .server import Server, listen
 from .source_view import OPENERS, SourceView, open_view
 from .tls import Identity, source_end
+from .used_blocks import without_unused
 
 LOG_FILE = "sender.log"
 
@@ -100,6 +101,7 @@ class _Order(NamedTuple):
     disks: Dict[str, str]
     indexes: Dict[str, IndexOrder]
     view: str
+    used_blocks: bool
     identity: Identity
     lease: float
     bandwidth_limit: int
@@ -124,6 +126,7 @@ def _read_order(document: Mapping[str, Any]) -> _Order:
         {disk["name"]: disk["path"] for disk in disks},
         {disk["name"]: read_index_order(disk["index"]) for disk in disks if disk.get("index")},
         view,
+        _read_used_blocks(document),
         Identity(*(required(document, text) for text in texts)),
         float(document.get("lease") or LEASE),
         check_limit(int(document.get("bandwidth_limit") or 0)),
@@ -131,6 +134,17 @@ def _read_order(document: Mapping[str, Any]) -> _Order:
         bool(document.get("gives_way")),
         bool(document.get("shared")),
     )
+
+
+def _read_used_blocks(document: Mapping[str, Any]) -> bool:
+    """A block that gets used or unused changes what is read, though no changed extent tells of it."""
+    if not document.get("used_blocks"):
+        return False
+    if document.get("view") in OPENERS:
+        raise InputError("Which blocks are used is known only of the file systems of this server.")
+    if any(disk.get("index") for disk in document["disks"]):
+        raise InputError("Used-block maps and an index of a disk exclude each other.")
+    return True
 
 
 class _Sender(NamedTuple):
@@ -217,6 +231,8 @@ def _open_run(
     lock.name_holder(os.getpid())
     view = _open_view(order, document)
     held.callback(view.close)
+    if order.used_blocks:
+        view = without_unused(view, order.disks)
     disks = [
         dict(
             {"path": order.disks.get(name)},
@@ -232,7 +248,8 @@ def _open_run(
     enter = give_way if order.gives_way else lambda: None
     run = Run(end, export, lease, enter=enter, close=held.close, release=folder.close)
     sender.runs.add(run)
-    return {"view": view.view.word, "reason": view.reason, "disks": disks}
+    told = {"view": view.view.word, "reason": view.reason, "file_systems": view.file_systems}
+    return dict(told, disks=disks)
 
 
 def _export(sender: _Sender, order: _Order, view: SourceView) -> Export:

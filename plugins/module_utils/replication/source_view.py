@@ -9,7 +9,18 @@ auto           the best of the three that is true
 """
 
 from functools import partial
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Tuple
+from typing import (
+    Any,
+    Callable,
+    Container,
+    Dict,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from ..errors import FerryError, InputError
 from . import lvm, lvm_view
@@ -34,8 +45,9 @@ class SourceView(NamedTuple):
     """A view that was chosen, and is held until `close`.
 
     `disks` opens each disk by its name; `check` raises a FerryError when they are no more what `view` says;
-    `reason` says why `auto` chose no better one, or is empty. `told` is what is to be known of a disk
-    besides, by its name; `indexes` those that its reads use, `order` how they can be read.
+    `reason` says why `auto` chose no better one, or is empty. `volumes` are what alone stands still, if not
+    all does. `told` is what is to be known of a disk besides, by its name; `file_systems` of each file system.
+    `indexes` are those that reads use, by the disk's name, `order` how the disks can be read.
     """
 
     view: View
@@ -46,11 +58,24 @@ class SourceView(NamedTuple):
     order: Order = Order.ANY
     indexes: Mapping[str, IndexOrder] = {}
     told: Mapping[str, Mapping[str, Any]] = {}
+    volumes: Optional[Container[str]] = None
+    file_systems: Sequence[Mapping[str, Any]] = ()
 
 
 # What opens a view of disks that are not this server's own, from the document of `start`, by the view's word.
 # The rooms that it needs are not known here: the program that is started puts it in.
 OPENERS: Dict[str, Callable[[Mapping[str, Any]], SourceView]] = {}
+
+
+def refuse_moving(view: View, reason: str) -> None:
+    """Raise InputError where what is unused may be used a moment later."""
+    if view is View.MOVING:
+        raise InputError(
+            "Unused blocks can be left out only of a source that stands still. {}".format(
+                reason
+            ).strip(),
+            hint="Switch ferry_used_blocks off, or have source_view lvm_snapshot or stopped.",
+        )
 
 
 def choose_view(word: str, paths: Mapping[str, str]) -> Tuple[View, str]:
@@ -101,11 +126,13 @@ def open_view(word: str, migration: str, paths: Mapping[str, str]) -> SourceView
 
 
 def _open_snapshots(migration: str, paths: Mapping[str, str]) -> SourceView:
+    snapshots = lvm_view.take_snapshots(migration, paths)
     return SourceView(
         View.LVM_SNAPSHOT,
-        lvm_view.take_snapshots(migration, paths),
+        snapshots.disks,
         check=partial(lvm_view.check_snapshots, migration),
         close=partial(lvm.remove_snapshots, migration),
+        volumes=snapshots.volumes,
     )
 
 

@@ -273,6 +273,7 @@ class DiskSync:
                 root.bytes_read, root.bytes_indexed, root.bytes_sampled, root.bytes_missed
             ),
             target_read="read_back" if was_read else "before_write",
+            source_unused=self._pair.unused,
         )
         counted = self._progress
         return DiskReport(

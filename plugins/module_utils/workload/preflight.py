@@ -24,6 +24,9 @@ ERROR, WARNING, NOTE = "error", "warning", "note"
 # A root on one of these is put together from parts, which the preparation cannot yet (guest/).
 _COMPOSED = ("/dev/mapper/", "/dev/dm-", "/dev/md")
 
+# On the target instance: whether its last sync carried what no file system uses as zeros.
+USED_BLOCKS_TAG = "ferry_used_blocks"
+
 # Statuses in which an instance is at rest (plugin-core, Instance.Status).
 SETTLED_STATUSES = ("running", "stopped", "suspended", "warning", "unknown")
 
@@ -71,6 +74,7 @@ class Observed:
     own_snapshots: Sequence[str] = ()
     other_snapshots: Sequence[str] = ()
     only_disks: Sequence[str] = ()
+    used_blocks: bool = False
     disk_map: Mapping[str, str] = field(default_factory=dict)
     may_create: bool = False
 
@@ -359,6 +363,29 @@ def _source_has_a_view(observed: Observed) -> Iterator[Finding]:
         )
 
 
+def _unused_is_carried_as_before(observed: Observed) -> Iterator[Finding]:
+    """A change costs no more than a sync that finds many differences; it should be meant."""
+    if observed.used_blocks and observed.source["view"]["view"] == "vcenter_snapshot":
+        yield Finding(
+            "used_blocks_of_vm",
+            ERROR,
+            observed.workload,
+            "ferry_used_blocks is set, and the source is a VM: its file systems are not mounted where it is read.",
+            "Switch ferry_used_blocks off. Blocks that the VM never wrote are not read anyway.",
+        )
+    tags = observed.instance["tags"] if observed.instance else {}
+    was = tags.get(USED_BLOCKS_TAG) == "true"
+    if tags.get("ferry_generation") and was != observed.used_blocks:
+        now = "become zeros" if observed.used_blocks else "are carried"
+        yield Finding(
+            "used_blocks_changed",
+            NOTE,
+            observed.workload,
+            f"ferry_used_blocks is not what it was in the last sync: blocks that no file system uses now {now}, "
+            "and the sync compares them all.",
+        )
+
+
 def _sync_is_predicted(observed: Observed) -> Iterator[Finding]:
     """Disks that do not exist are another check's to tell."""
     with suppress(InputError):
@@ -412,5 +439,6 @@ CHECKS: tuple[Callable[[Observed], Iterator[Finding]], ...] = (
     _disks_have_their_volumes,
     _clone_is_kept_apart,
     _source_has_a_view,
+    _unused_is_carried_as_before,
     _sync_is_predicted,
 )

@@ -25,6 +25,7 @@ _SAME = (
     "names",
     "lease",
     "source_view",
+    "used_blocks",
     "gives_way",
     "shared",
     "vm",
@@ -66,9 +67,17 @@ def _see_view(order: Order, sender: Sender, disks: List[Order]) -> Order:
         return {"view": None, "reason": "Only root can tell."}
     try:
         chosen = choose_disks(order["disks"], disks)
-        return sender.call("view", {"disks": chosen, "view": order["source_view"]})
+        return sender.call("view", _view_document(order, chosen))
     except SourceError as error:
         return {"view": None, "reason": "{what} {hint}".format(**error.error).strip()}
+
+
+def _view_document(order: Order, disks: List[Order]) -> Order:
+    return {
+        "disks": disks,
+        "view": order["source_view"],
+        "used_blocks": order["used_blocks"],
+    }
 
 
 def started(order: Order, sender: Sender) -> Order:
@@ -128,6 +137,7 @@ def wanted(order: Order) -> exports.Record:
         "names": order["disks"],
         "lease": order["lease"],
         "source_view": order["source_view"],
+        "used_blocks": order["used_blocks"],
         "gives_way": order["gives_way"],
         "shared": order["shared"],
         "vm": {name: order["vm_snapshot"][name] for name in _VM_FACTS}
@@ -198,6 +208,7 @@ def _start(order: Order, sender: Sender, plan: StartPlan) -> exports.Record:
         pid=answer["pid"],
         view=answer["view"],
         view_reason=answer["reason"],
+        file_systems=answer["file_systems"],
     )
     exports.write_record(folder, record)
     return record
@@ -217,6 +228,7 @@ def _start_document(order: Order, folder: str, disks: List[Order]) -> Order:
         "lease": order["lease"],
         "view": _VM_VIEW if order["vm_snapshot"] else order["source_view"],
         "vm_snapshot": order["vm_snapshot"],
+        "used_blocks": order["used_blocks"],
         "gives_way": order["gives_way"],
         "shared": order["shared"],
         **_limits(order),

@@ -29,6 +29,7 @@ SYNC: dict[str, Any] = {
                     "source_view": "moving",
                     "source_read": {"read": 2 << 30},
                     "target_read": "read_back",
+                    "source_unused": 1 << 30,
                 },
             }
         ]
@@ -42,6 +43,7 @@ def test_a_sync_shows_its_bytes_its_claim_and_its_longest_step_first() -> None:
         "FERRY web01",
         "  sda: 2.0 GiB on disk, 2.0 GiB compared, 3.0 MiB sent",
         "    claim: root 87fb59faa5c1c5fc (blake2b), source moving, 2.0 GiB of it read, target read_back",
+        "    of it 1.0 GiB are zeros because no file system used them",
         "  time: replicate_source_data 1 min 05 s, start_worker 21 s",
     ]
 

@@ -66,7 +66,8 @@ process = subprocess.Popen(["sleep", "600"], stdin=quiet, stdout=quiet, stderr=q
 json.dump({"pid": process.pid}, open(os.path.join(folder, "phony.json"), "w"))
 json.dump(told, open(os.path.join(folder, "told.json"), "w"))
 disks = [dict(disk, size=4096) for disk in told["disks"]]
-print(json.dumps({"pid": process.pid, "port": told["port"], "disks": disks, "view": "moving", "reason": ""}))
+answer = {"view": "moving", "reason": "", "file_systems": []}
+print(json.dumps(dict(answer, pid=process.pid, port=told["port"], disks=disks)))
 """
 
 

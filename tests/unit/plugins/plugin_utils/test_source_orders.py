@@ -55,6 +55,7 @@ def a_start(base: Path, **other: Any) -> dict[str, Any]:
         "disks": [],
         "lease": 60,
         "source_view": "moving",
+        "used_blocks": False,
         "bandwidth_limit": None,
         "total_bandwidth_limit": None,
         "gives_way": False,
@@ -341,7 +342,8 @@ def test_plan_names_every_difference(tmp_path: Path) -> None:
     plan = plan_start(a_start(tmp_path), [running])
     assert plan.starts
     assert (
-        plan.reason == "run, worker_certificate, bind, names, lease, source_view, gives_way, shared"
+        plan.reason
+        == "run, worker_certificate, bind, names, lease, source_view, used_blocks, gives_way, shared"
     )
 
 

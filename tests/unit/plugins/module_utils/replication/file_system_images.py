@@ -89,7 +89,7 @@ def mounted(image: Path, *options: str) -> Iterator[Path]:
 
 
 def fill(place: Path, seed: int, most: int = 12 * MIB) -> None:
-    """Write files of all lengths, and remove every third and the middle of every fourth."""
+    """Write files of all lengths, and remove every third when it is on the storage."""
     chance = random.Random(seed)
     total, number = 0, 0
     while total < most:
@@ -98,6 +98,7 @@ def fill(place: Path, seed: int, most: int = 12 * MIB) -> None:
         length = int(2 ** chance.uniform(0, 20))
         (folder / f"file{number}").write_bytes(chance.randbytes(length))
         total, number = total + length, number + 1
+    run("sync", "-f", str(place))  # Else what is removed was never on the storage.
     for each in range(0, number, 3):
         (place / f"folder{each % 5}" / f"file{each}").unlink()
 

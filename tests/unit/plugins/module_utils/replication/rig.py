@@ -12,7 +12,7 @@ import socket
 import struct
 import threading
 from pathlib import Path
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, Mapping, NamedTuple
 
 import blake3
 from ansible_collections.ferry.hvm.plugins.module_utils.errors import FerryError
@@ -20,6 +20,7 @@ from ansible_collections.ferry.hvm.plugins.module_utils.replication import recei
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.channel import Channel
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.connection import Connection
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.digests import calibrate
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.disks import Disk
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.export import Export
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.indexed import IndexOrder
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.limits import (
@@ -87,7 +88,7 @@ class Source:
 
     def __init__(
         self,
-        disks: dict[str, MemoryDisk],
+        disks: Mapping[str, Disk],
         *,
         own: Papers,
         peer: str,
@@ -170,7 +171,7 @@ class Rig:
         """The receiver's key is in its directory: there for one run, then gone."""
         (self.directory / "key.pem").write_text(self.target_papers.key)
 
-    def source(self, *disks: MemoryDisk, **options: Any) -> Source:
+    def source(self, *disks: Disk, **options: Any) -> Source:
         """Return a source of these disks, named sda, sdb and so on."""
         named = {f"sd{chr(97 + number)}": disk for number, disk in enumerate(disks)}
         options.setdefault("own", self.source_papers)

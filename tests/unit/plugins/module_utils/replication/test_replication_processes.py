@@ -183,6 +183,33 @@ def test_a_limited_sync_takes_its_time_and_a_raised_limit_ends_it(
     assert target.read_bytes() == content
 
 
+def test_a_sender_tells_what_reads_as_zeros(sender: Sender) -> None:
+    """Of a file nobody has mounted anything: it counts as stopped, and nothing of it as unused."""
+    answer = sender.start(view="stopped", used_blocks=True)
+    assert [disk["unused"] for disk in answer["disks"]] == [0]
+    assert answer["file_systems"] == []
+
+
+def test_a_sender_does_not_look_for_what_is_unused_unless_it_is_told(sender: Sender) -> None:
+    assert "unused" not in sender.start(view="stopped")["disks"][0]
+
+
+def test_what_is_unused_is_not_left_out_of_a_source_that_moves(sender: Sender) -> None:
+    refused = sender.start(view="moving", used_blocks=True)["error"]["what"]
+    assert refused == "Unused blocks can be left out only of a source that stands still."
+    document = {**sender.order(), "view": "moving", "used_blocks": True}
+    assert sender.call("view", document)["error"]["what"] == refused
+    assert not sender.directory.exists()
+
+
+def test_an_index_and_what_is_unused_exclude_each_other(sender: Sender) -> None:
+    """A changed extent tells of the blocks that were written, not of those that came into use."""
+    order = {"path": "x", "identity": {}, "generation": 1, "change_id": "1"}
+    disks = [{**sender.order()["disks"][0], "index": order}]
+    answer = sender.start(view="stopped", used_blocks=True, disks=disks)
+    assert "exclude each other" in answer["error"]["what"]
+
+
 def test_a_start_beside_a_run_at_work_opens_no_view(sender: Sender) -> None:
     """To open one removes the migration's snapshots, which the run at work reads: the lock comes first."""
     pid = sender.start()["pid"]

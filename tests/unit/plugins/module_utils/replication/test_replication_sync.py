@@ -293,6 +293,7 @@ def test_a_source_that_changes_while_it_is_read_ends_with_a_claim_of_what_the_ta
     report = rig.sync(rig.source(source), target)
     claim = report.disks[0].claim
     assert claim.source_view == "moving"
+    assert claim.source_unused is None
     assert claim.root == reference_root(target.content, claim.algorithm)
     assert report.disks[0].repaired == 0
 

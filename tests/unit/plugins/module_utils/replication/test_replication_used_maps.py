@@ -213,6 +213,46 @@ def test_a_file_system_that_was_remounted_read_only_is_as_good_as_an_unmounted_o
     assert_nothing_is_missed(kind, stopped)
 
 
+# Where in the super block, what is written there, and what is said of it.
+DOUBTS = {
+    "no ext4": (EXT4, 0x438, b"\0\0", "no super block"),
+    "ext4 of the first revision": (EXT4, 0x44C, b"\0", "revision 0"),
+    "ext4 with an unknown compatible feature": (EXT4, 0x45D, b"\x80", "unknown features: 0x8000"),
+    "ext4 with an unknown feature": (EXT4, 0x463, b"\x80", "unknown features: 0x80000000"),
+    "ext4 that is a journal": (EXT4, 0x460, b"\x0a", "unknown features: 0x8"),
+    "ext4 with a journal to replay": (EXT4, 0x460, b"\x06", "has to be replayed"),
+    "ext4 that was not unmounted": (EXT4, 0x43A, b"\0", "not left clean"),
+    "ext4 with an error": (EXT4, 0x43A, b"\x03", "not left clean"),
+    "ext4 with a past error": (EXT4, 0x594, b"\x01", "not left clean"),
+    "ext4 that is larger than its device": (EXT4, 0x407, b"\x01", "sizes in its super block"),
+    "ext4 with a wrong sum": (EXT4, 0x40C, b"\0", "its super block says"),
+    "no XFS": (XFS, 0, b"ABCD", "no super block"),
+    "XFS of an unknown version": (XFS, 101, b"\xb6", "unknown version"),
+    "XFS that is being copied": (XFS, 126, b"\x01", "being made"),
+    "XFS with a realtime device": (XFS, 31, b"\x01", "realtime"),
+    "XFS with its log elsewhere": (XFS, 48, bytes(8), "log is on another"),
+    "XFS with its log nowhere": (XFS, 48, b"\x01", "log is outside"),
+    "XFS that is larger than its device": (XFS, 8, b"\x01", "sizes in its super block"),
+}
+
+
+@pytest.mark.parametrize(("kind", "at", "patch", "words"), DOUBTS.values(), ids=DOUBTS.keys())
+def test_what_is_not_understood_is_not_believed(
+    tmp_path: Path, kind: Kind, at: int, patch: bytes, words: str
+) -> None:
+    """Without checksums, so that it is the value itself that is refused."""
+    plain = {
+        "ext4": "-b 1024 -O ^metadata_csum,^uninit_bg,^64bit",
+        "xfs": "-m crc=0,finobt=0,reflink=0,rmapbt=0",
+    }
+    image = make_image(tmp_path / "disk.raw", kind.name, plain[kind.name].split(), SIZES[kind.name])
+    with open(image, "r+b") as stream:
+        stream.seek(at)
+        stream.write(patch)
+    with pytest.raises(MapDoubtError, match=words):
+        unused(kind, image)
+
+
 FUZZED = {
     "ext4": (EXT4, "-b 1024"),
     "ext4, checksums of descriptors alone": (EXT4, "-b 1024 -O ^metadata_csum,uninit_bg"),

@@ -100,6 +100,8 @@ def test_a_vm_gets_one_snapshot_that_must_hold_its_disks(ready: preflight.Observ
     disks = [{**SOURCE["disks"][0], "path": "[ds] x", "obstacle": "it is independent"}]
     spoilt = replace(ready, source={**source, "disks": disks})
     assert codes(spoilt, preflight.ERROR) == ["disk_not_in_snapshot"]
+    masked = replace(ready, source={**source}, used_blocks=True)
+    assert codes(masked, preflight.ERROR) == ["used_blocks_of_vm"]
 
 
 def test_a_source_worker_serves_other_migrations_over_the_same_port(
@@ -110,6 +112,31 @@ def test_a_source_worker_serves_other_migrations_over_the_same_port(
     assert codes(others, preflight.ERROR) == []
     stranger = replace(ready, source={**shared, "exports": []})
     assert codes(stranger, preflight.ERROR) == ["data_port_taken"]
+
+
+@pytest.mark.parametrize(
+    ("tags", "wanted", "codes"),
+    [
+        pytest.param({}, True, [], id="a first sync"),
+        pytest.param({"ferry_generation": "1"}, True, ["used_blocks_changed"], id="switched on"),
+        pytest.param(
+            {"ferry_generation": "1", "ferry_used_blocks": "true"},
+            False,
+            ["used_blocks_changed"],
+            id="switched off",
+        ),
+        pytest.param(
+            {"ferry_generation": "1", "ferry_used_blocks": "true"}, True, [], id="kept on"
+        ),
+        pytest.param({"ferry_generation": "1", "ferry_used_blocks": "false"}, False, [], id="off"),
+    ],
+)
+def test_another_choice_about_what_is_unused_is_named(
+    ready: preflight.Observed, tags: dict[str, str], wanted: bool, codes: list[str]
+) -> None:
+    instance = {**INSTANCE, "tags": {"ferry": "web01", **tags}}
+    found = preflight.judge(replace(ready, instance=instance, used_blocks=wanted))
+    assert [each.code for each in found if each.code.startswith("used")] == codes
 
 
 def test_of_a_stopped_source_nothing_needs_to_be_said(ready: preflight.Observed) -> None:
