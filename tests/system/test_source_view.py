@@ -104,6 +104,7 @@ from ferry.replication.digests import is_zero
 from ferry.replication.disks import aligned_buffer
 from ferry.replication.limits import CHUNK
 from ferry.replication.source_view import discard_snapshots, list_snapshots, open_view
+from ferry.replication.used_blocks import without_unused
 
 PATHS = {"vdb": "/dev/vdb", "vdc": "/dev/vdc"}
 
@@ -278,20 +279,23 @@ tell(refused=refused(lambda: open_view("lvm_snapshot", "web01", PATHS)), left=na
 
 
 def test_what_is_read_through_snapshots_is_the_server_as_it_was(server: Server) -> None:
-    """Last: afterwards the disks are those that were carried."""
+    """Without what its file systems do not use. Last: afterwards the disks are those that were carried."""
     found = server.program(
         f"""
-view = open_view("auto", "web01", PATHS)
+view = without_unused(open_view("auto", "web01", PATHS), PATHS)
 subprocess.run({CHANGE_SERVER!r}, shell=True, check=True)
 for name, opened in view.disks.items():
     carry(name, opened())
 view.check()
 full = [each.full for each in list_snapshots()]
 view.close()
-tell(view=view.view.word, full=full, left=names())
+tell(view=view.view.word, full=full, left=names(), file_systems=view.file_systems)
 """
     )
     assert found["view"] == "lvm_snapshot"
+    unused = {each["place"]: (each["unused"], each["reason"]) for each in found["file_systems"]}
+    assert unused["/srv/root"][0] > 32 * MIB
+    assert "no plain volume" in unused["/srv/data"][1]
     assert len(found["full"]) == 2
     assert all(0 < each < 50 for each in found["full"])
     assert found["left"] == []
