@@ -46,7 +46,7 @@ def find_file_systems(
 
 
 def _file_system(mount: Mount, pieces: Optional[List[Piece]]) -> FileSystem:
-    if pieces is None:
+    if not pieces:
         why_not = "it does not stand still, or is on no partition and no plain volume"
         return FileSystem(mount.kind, mount.place, None, why_not)
     try:
