@@ -211,6 +211,16 @@ options:
       vddk_libdir:
         description: Folder of the unpacked VDDK on the source worker; the plugin's own if left out.
         type: str
+      reads_per_host:
+        description:
+          - How many reads, of up to 1 MiB each, the source worker has at work on one ESXi host, over all migrations
+            that it serves. The latest start decides.
+        type: int
+        default: 16
+      reads_per_datastore:
+        description: The same for one datastore.
+        type: int
+        default: 16
 notes:
   - The Python is the one of C(ansible_python_interpreter) if the inventory sets it. Otherwise the first
     that runs of C(python3), C(/usr/libexec/platform-python) and C(python3.15) down to C(python3.6).

@@ -115,6 +115,8 @@ class VmMigration:
             "name": "web01",
             "reader": "auto",
             "reads_all": False,
+            "reads_per_host": 2,
+            "reads_per_datastore": 2,
             "left_out_disks": [],
             "index_directory": str(self.folder / "indexes"),
         }

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Dict, Mapping
 
 from ..errors import InputError
+from ..vsphere.load_limits import READS_PER_DATASTORE, READS_PER_HOST
 from ..vsphere.readers import AUTO, READERS
 from .run import ArgumentSpec
 from .vcenter import CONNECTION, ONE_MACHINE
@@ -26,6 +27,8 @@ _READING = ArgumentSpec(
         "left_out_disks": {"type": "list", "elements": "int", "default": []},
         "index_directory": {"type": "str", "default": INDEXES},
         "vddk_libdir": {"type": "str"},
+        "reads_per_host": {"type": "int", "default": READS_PER_HOST},
+        "reads_per_datastore": {"type": "int", "default": READS_PER_DATASTORE},
     },
 )
 

@@ -29,8 +29,9 @@ from ..vsphere.disks import Disk as VmDisk
 from ..vsphere.export_disk import ExportDisk, Exporter
 from ..vsphere.export_lease import open_lease
 from ..vsphere.facts import FactReader
-from ..vsphere.flat_files import SnapshotDisk, flat_file, flat_obstacle
+from ..vsphere.flat_files import SnapshotDisk, datastore_of, flat_file, flat_obstacle
 from ..vsphere.https import Host
+from ..vsphere.load_limits import LoadLimits, Place
 from ..vsphere.machines import MachineCalled
 from ..vsphere.nbdkit import VddkDiskName, VddkSettings, vddk_obstacle
 from ..vsphere.readers import DATASTORE, EXPORT, VDDK, ReaderFacts, choose_reader
@@ -46,6 +47,9 @@ _ESXI = "ha-datacenter"
 
 # How long each wait for a host may take that sends a disk, in seconds.
 _HOST_TIMEOUT = 60.0
+
+# Of the process: all migrations of the source worker read by it.
+_LOAD = LoadLimits()
 
 
 class _Source(NamedTuple):
@@ -70,6 +74,7 @@ def open_vm_snapshot(document: Document) -> SourceView:
     open then.
     """
     wanted = document["vm_snapshot"]
+    _LOAD.set(per_host=wanted["reads_per_host"], per_datastore=wanted["reads_per_datastore"])
     session = _session(wanted)
     try:
         source = _find(session, wanted, document["migration"])
@@ -113,6 +118,7 @@ class _Served:
         self._disk = disk
         self._lock = threading.Lock()
         self._opened: Optional[Any] = None
+        self._place = Place(source.machine.host, datastore_of(disk.file))
         path = os.path.join(wanted["index_directory"], migration, f"{self.name}.index")
         changes = _changes(source, disk, path)
         facts = ReaderFacts(
@@ -141,7 +147,7 @@ class _Served:
         with self._lock:
             if self._opened is None:
                 self._opened = _OPEN[self.reader](self._source, self._disk)
-            return _Lent(self._opened)
+            return _Lent(self._opened, self._place)
 
     def close(self) -> None:
         """The reader is closed."""
@@ -154,13 +160,15 @@ class _Served:
 class _Lent(Disk):
     """A reader that connections share: it outlives each of them, so that a stream goes on where it was."""
 
-    def __init__(self, reader: Any) -> None:
+    def __init__(self, reader: Any, place: Place) -> None:
         self._reader = reader
+        self._place = place
         self.size: int = reader.size
 
     def read(self, start: int, length: int, buffer: memoryview) -> memoryview:
-        """See Disk."""
-        part: memoryview = self._reader.read(start, length, buffer)
+        """See Disk. It waits for its turn where other reads load the host or the datastore."""
+        with _LOAD.turn(self._place):
+            part: memoryview = self._reader.read(start, length, buffer)
         return part
 
     def refresh(self) -> None:

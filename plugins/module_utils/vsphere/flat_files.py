@@ -61,6 +61,12 @@ class FlatFile:
         return tuple(dict.fromkeys((twice, once)))
 
 
+def datastore_of(file: str) -> str:
+    """Return the datastore that a disk's `file` names, "" if it names none."""
+    match = _DATASTORE_PATH.fullmatch(file)
+    return match["datastore"] if match else ""
+
+
 def flat_obstacle(disk: SnapshotDisk) -> str:
     """Return why no flat file holds this disk as it was at the snapshot, "" if one does."""
     if disk.has_parent:
