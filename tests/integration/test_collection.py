@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(sys.executable).parent
@@ -19,7 +21,10 @@ RUNTIME = {"meta", "plugins", "roles", "playbooks", "MANIFEST.json", "FILES.json
 PLAYBOOKS = (
     "initial_os",
     "delta_os",
+    "initial_vm",
+    "delta_vm",
     "build_worker_image",
+    "prepare_source_worker",
     "audit_leftovers",
     "remove_helpers",
     "limit_bandwidth",
@@ -77,6 +82,23 @@ def test_its_playbooks_run_by_their_names(installed: Path, playbook: str) -> Non
         collections=installed,
     )
     assert f"playbooks/{playbook}.yml" in shown
+
+
+def test_an_execution_environment_learns_what_it_needs(installed: Path) -> None:
+    """By ansible-builder's own eyes, which it lays on the collection in the image."""
+    shown = run(
+        "ansible-builder", "introspect", str(installed), cwd=installed, collections=installed
+    )
+    needed = yaml.safe_load(shown)
+    assert {re.split(r"[ >]", each)[0] for each in needed["python"]} == {"cryptography", "pyvmomi"}
+    assert {each.split()[0] for each in needed["system"]} == {"openssh-client", "openssh-clients"}
+
+
+def test_the_execution_environment_is_described_as_ansible_builder_wants(tmp_path: Path) -> None:
+    definition = ("-f", str(CHECKOUT / "execution-environment.yml"), "-c", str(tmp_path))
+    run("ansible-builder", "create", *definition, cwd=tmp_path, collections=tmp_path)
+    wanted = yaml.safe_load((tmp_path / "_build" / "requirements.yml").read_text())
+    assert wanted == yaml.safe_load((CHECKOUT / "collections" / "requirements.yml").read_text())
 
 
 def test_the_playbooks_of_the_checkout_are_the_collections(installed: Path) -> None:

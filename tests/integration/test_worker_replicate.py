@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping
 
-import ansible_runner
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.worker.block_devices import is_claimed
 
@@ -32,6 +31,7 @@ from tests.integration.replication_ends import (
     started,
     write_random,
 )
+from tests.support.awx import Job
 
 # The other file that needs the machine for itself may be at work first.
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("alone")]
@@ -230,34 +230,6 @@ def test_a_killed_controllers_sync_is_followed_by_the_next(
     assert differs(source, volume) == ""
 
 
-def run_as_awx_does(
-    playground: Playground, task: Mapping[str, Any], take: Callable[[str], None]
-) -> str:
-    """Run a task by ansible-runner, which AWX runs its jobs by; return how that ended.
-
-    `take` gets each line of what AWX calls verbose output when its event comes.
-    """
-    program, _option, inventory, playbook = playground.command([task])
-
-    def handle(event: Mapping[str, Any]) -> None:
-        if event["event"] == "verbose":
-            take(event["stdout"])
-
-    data = playground.folder / "awx"
-    data.mkdir()
-    job = ansible_runner.run(
-        private_data_dir=str(data),
-        project_dir=str(CHECKOUT),
-        inventory=inventory,
-        playbook=playbook,
-        envvars={**environment(), "PATH": f"{Path(program).parent}:{os.environ['PATH']}"},
-        event_handler=handle,
-        quiet=True,
-        timeout=int(DEADLINE),
-    )
-    return str(job.status)
-
-
 def test_awx_gets_plain_lines_while_a_sync_runs(held: Held, source: Path, volume: Path) -> None:
     lines: list[str] = []
 
@@ -266,7 +238,19 @@ def test_awx_gets_plain_lines_while_a_sync_runs(held: Held, source: Path, volume
             lines.append(line)
             held.let_go()  # Not before: did events come after the task, it would never end.
 
-    assert run_as_awx_does(held.playground, held.sync, take) == "successful"
+    _program, _option, inventory, playbook = held.playground.command([held.sync])
+    job = Job(take)
+    job.run(
+        held.playground.folder / "awx",
+        environment=environment(),
+        inventory=inventory,
+        playbook=playbook,
+        timeout=int(DEADLINE),
+    )
+    assert job.status == "successful", job.output()
+    assert [
+        line for line in job.lines_during("ferry.hvm.worker_replicate") if line in lines
+    ] == lines
     assert lines[0].startswith(f"{MIGRATION}:   0.0 %, 0 B of 24.0 MiB at 0 B/s; saved 0 B same")
     assert lines[-1].startswith(f"{MIGRATION}: 24.0 MiB in sync after ")
     # ansible-runner offers a terminal; nothing of what is written over may get into AWX's database.

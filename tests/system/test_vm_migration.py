@@ -8,6 +8,7 @@ of bytes, the clone's boot is the judge of the preparation.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,11 +20,14 @@ from lab.guests.marker import BootReport
 from lab.settings import lab_settings
 from lab.up import bring_up_vms, take_down
 from lab.vcenter.server import Vcenter
+from tests.support.awx import Job
 from tests.support.migration_world import World
 
 pytestmark = [pytest.mark.boots, pytest.mark.timeout(1500)]
 
+# The instance is named as its migration.
 VM, INSTANCE = "web01", "vm-web01"
+REPLICATE = "ferry.hvm.worker_replicate"
 
 
 @dataclass
@@ -46,6 +50,20 @@ class VmWorld:
         )
         mine: dict[str, Any] = report[VM]
         return mine
+
+    def job(self, step: str) -> tuple[Job, dict[str, Any]]:
+        """Run the playbook as AWX does; return the job, and what its report says of the VM."""
+        report, job = self.world.lab.directory / "report-awx.json", Job()
+        job.run(
+            self.world.lab.directory / "awx",
+            environment={"FERRY_REPORT_FILE": str(report)},
+            playbook=f"{step}_vm.yml",
+            inventory=str(self.world.lab.vm_inventory),
+            limit=VM,
+            extravars={"ferry_worker_image": str(self.world.image)},
+        )
+        assert job.status == "successful", job.output()
+        return job, json.loads(report.read_text())[VM]
 
     def await_proof(self, booted: int) -> list[str]:
         """Wait for the clone's boot; return what does not hold."""
@@ -102,12 +120,15 @@ def test_a_vm_crosses_by_the_export_of_its_snapshot(
 def test_a_delta_carries_what_the_guest_wrote_and_reads_little_more(
     vm_world: VmWorld,
 ) -> None:
-    """The clone was booted meanwhile and wrote to its disks: the delta makes them right again."""
+    """The clone was booted meanwhile and wrote to its disks: the delta, a job of AWX's, makes them right again."""
     written = vms.in_vm(vm_world.vcenter, VM, migration.CHANGE_DATA, "delta")
     vm_world.source = replace(vm_world.source, file_count=int(written))
     booted = vm_world.booted()
     vm_world.vcenter.control.reset_counters()
-    report = vm_world.sync("delta")
+    job, report = vm_world.job("delta")
+    shown = [line for line in job.lines_during(REPLICATE) if line.startswith(f"{INSTANCE}: ")]
+    assert shown[0].startswith(f"{INSTANCE}:   0.0 %, ")
+    assert " in sync after " in shown[-1]
     read = [disk["claim"]["source_read"] for disk in report["replication"]["disks"]]
     wanted = sum(each["read"] + each["sampled"] for each in read)
     assert sum(each["indexed"] for each in read) > 0
