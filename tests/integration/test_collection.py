@@ -25,6 +25,7 @@ PLAYBOOKS = (
     "delta_vm",
     "build_worker_image",
     "prepare_source_worker",
+    "check_vcenter",
     "audit_leftovers",
     "remove_helpers",
     "limit_bandwidth",

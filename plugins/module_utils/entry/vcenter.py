@@ -51,6 +51,12 @@ CONNECTION = ArgumentSpec(
     required_together=[("proxy_host", "proxy_port")],
 )
 
+_NEEDED = {
+    "hostname": "VMWARE_HOST",
+    "username": "VMWARE_USER",
+    "password": "VMWARE_PASSWORD",
+}
+
 # How a VM is called.
 MACHINE = ArgumentSpec(
     options={"moid": {"type": "str"}, "uuid": {"type": "str"}, "name": {"type": "str"}},
@@ -65,19 +71,27 @@ def open_session(params: Params) -> Session:
 
     Raises `InputError` for options that are missing, `MissingLibraryError` without pyvmomi.
     """
-    if sdk.IMPORT_FAULT:
-        raise MissingLibraryError(missing_required_lib("pyvmomi"), hint=sdk.IMPORT_FAULT)
+    need_connection(params)
     endpoint = Endpoint(
-        hostname=_need(params, "hostname", "VMWARE_HOST"),
+        hostname=params["hostname"],
         trust=open_trust(params["ca_path"] or "", verify_peer=params["validate_certs"]),
         port=params["port"],
         timeout=params["timeout"],
         proxy=_proxy(params),
     )
-    user = User(
-        _need(params, "username", "VMWARE_USER"), _need(params, "password", "VMWARE_PASSWORD")
-    )
-    return Session(endpoint, user)
+    return Session(endpoint, User(params["username"], params["password"]))
+
+
+def need_connection(params: Params) -> None:
+    """Raise `InputError` for options that are missing, `MissingLibraryError` without pyvmomi."""
+    if sdk.IMPORT_FAULT:
+        raise MissingLibraryError(missing_required_lib("pyvmomi"), hint=sdk.IMPORT_FAULT)
+    for option, variable in _NEEDED.items():
+        if not params[option]:
+            raise InputError(
+                f"No {option} is given for the vCenter.",
+                hint=f"Set the option {option} or the variable {variable}.",
+            )
 
 
 def open_waiter(params: Params) -> Waiter:
@@ -101,13 +115,3 @@ def need_called(params: Params) -> MachineCalled:
 
 def _proxy(params: Params) -> Optional[Tuple[str, int]]:
     return (params["proxy_host"], params["proxy_port"]) if params["proxy_host"] else None
-
-
-def _need(params: Params, option: str, variable: str) -> str:
-    value = params[option]
-    if not value:
-        raise InputError(
-            f"No {option} is given for the vCenter.",
-            hint=f"Set the option {option} or the variable {variable}.",
-        )
-    return str(value)
