@@ -21,13 +21,15 @@ class Job:
     """One job; its events in the order in which they came."""
 
     take: Callable[[str], None] = lambda _line: None
+    at_task: Callable[[str], None] = lambda _task: None
     status: str = ""
     events: list[Mapping[str, Any]] = field(default_factory=list)
 
     def run(self, folder: Path, *, environment: Mapping[str, str], **options: Any) -> None:
         """Run a job with these options of ansible-runner to its end, its files in the new folder.
 
-        `take` gets each line of what AWX calls verbose output when its event comes.
+        `take` gets each line of what AWX calls verbose output when its event comes, `at_task` the name of
+        each task that begins.
         """
         folder.mkdir()
         programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -56,3 +58,5 @@ class Job:
         self.events.append(event)
         if event["event"] == "verbose":
             self.take(event["stdout"])
+        elif event["event"] == "playbook_on_task_start":
+            self.at_task(event["event_data"]["task"])

@@ -61,14 +61,16 @@ class World:
         api.log_in()
         return cls(lab, image, api)
 
-    def command(self, playbook: str, limit: str, *arguments: str) -> list[str]:
-        """The command that an operator would type."""
+    def command(
+        self, playbook: str, limit: str, *arguments: str, inventory: Path | None = None
+    ) -> list[str]:
+        """The command that an operator would type; the inventory is that of the source servers unless given."""
         program = str(Path(sys.executable).with_name("ansible-playbook"))
         image = f"ferry_worker_image={self.image}"
         return [
             program,
             f"{playbook}.yml",
-            *("-i", str(self.lab.inventory), "-l", limit, "-e", image),
+            *("-i", str(inventory or self.lab.inventory), "-l", limit, "-e", image),
             *arguments,
         ]
 

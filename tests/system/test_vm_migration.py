@@ -9,25 +9,36 @@ of bytes, the clone's boot is the judge of the preparation.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import takewhile
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
-from lab import migration, vms
+from lab import migration, qemu, vms
 from lab.guests.marker import BootReport
 from lab.settings import lab_settings
 from lab.up import bring_up_vms, take_down
 from lab.vcenter.server import Vcenter
 from tests.support.awx import Job
-from tests.support.migration_world import World
+from tests.support.migration_world import CHECKOUT, World, differs
 
 pytestmark = [pytest.mark.boots, pytest.mark.timeout(1500)]
 
 # The instance is named as its migration.
 VM, INSTANCE = "web01", "vm-web01"
+DISKS = (vms.ROOT_KEY, vms.DATA_KEY)
 REPLICATE = "ferry.hvm.worker_replicate"
+PREPARES = "The guest on the worker's disks can boot on KVM"
+DEADLINE = 600.0
 
 
 @dataclass
@@ -51,9 +62,61 @@ class VmWorld:
         mine: dict[str, Any] = report[VM]
         return mine
 
-    def job(self, step: str) -> tuple[Job, dict[str, Any]]:
+    def write(self, word: str) -> None:
+        """The VM's guest writes to both of its disks."""
+        written = vms.in_vm(self.vcenter, VM, migration.CHANGE_DATA, word)
+        self.source = replace(self.source, file_count=int(written))
+
+    @contextmanager
+    def delta_at_preparation(self) -> Iterator[subprocess.Popen[str]]:
+        """A `delta_vm` that an operator typed has carried the disks, and begins to prepare them; then it ends."""
+        command = self.world.command("delta_vm", VM, inventory=self.world.lab.vm_inventory)
+        with subprocess.Popen(
+            command, cwd=CHECKOUT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        ) as playbook:
+            assert playbook.stdout is not None
+            heard = list(takewhile(lambda line: PREPARES not in line, playbook.stdout))
+            assert playbook.poll() is None, "".join(heard)
+            yield playbook
+            playbook.stdout.read()
+
+    def differences(self) -> list[str]:
+        """What qemu-img finds between the VM's disks and the target's, which nothing writes to meanwhile.
+
+        The VM does not run: its disks are what the snapshot froze.
+        """
+        before = self._written_at()
+        with TemporaryDirectory(dir=self.world.lab.directory) as scratch:
+            for key in DISKS:
+                image = Path(scratch, f"{key}.raw")
+                self.vcenter.control.export_raw(VM, key, image)
+            found = [differs(Path(scratch, f"{key}.raw"), self._volume(key)) for key in DISKS]
+        assert self._written_at() == before
+        return [each for each in found if each]
+
+    def await_writes(self) -> None:
+        """Wait until the target's disks are written to, which a preparation does once it has decided."""
+        before, last = self._written_at(), time.monotonic() + DEADLINE
+        while self._written_at() == before:
+            assert time.monotonic() < last, "the preparation writes nothing"
+            time.sleep(0.02)
+
+    def cut_power(self) -> None:
+        """The target's machine ends in this moment."""
+        number = self.world.instance(INSTANCE)["id"]
+        pid = qemu.find_pid(self.world.lab.appliance_directory / "machines" / str(number))
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+
+    def _written_at(self) -> list[int]:
+        return [self._volume(key).stat().st_mtime_ns for key in DISKS]
+
+    def _volume(self, key: int) -> Path:
+        return self.world.volume_file(INSTANCE, f"disk-{key}")
+
+    def job(self, step: str, at_task: Callable[[str], None]) -> tuple[Job, dict[str, Any]]:
         """Run the playbook as AWX does; return the job, and what its report says of the VM."""
-        report, job = self.world.lab.directory / "report-awx.json", Job()
+        report, job = self.world.lab.directory / "report-awx.json", Job(at_task=at_task)
         job.run(
             self.world.lab.directory / "awx",
             environment={"FERRY_REPORT_FILE": str(report)},
@@ -117,15 +180,36 @@ def test_a_vm_crosses_by_the_export_of_its_snapshot(
 
 
 @pytest.mark.usefixtures("first_sync")
-def test_a_delta_carries_what_the_guest_wrote_and_reads_little_more(
+def test_a_clone_that_was_booted_is_the_snapshot_again_and_its_worker_loses_its_power(
     vm_world: VmWorld,
 ) -> None:
-    """The clone was booted meanwhile and wrote to its disks: the delta, a job of AWX's, makes them right again."""
-    written = vms.in_vm(vm_world.vcenter, VM, migration.CHANGE_DATA, "delta")
-    vm_world.source = replace(vm_world.source, file_count=int(written))
+    """The clone wrote to its disks. The power fails while the preparation writes to them."""
+    vm_world.write("half-prepared")
+    with vm_world.delta_at_preparation() as playbook:
+        assert vm_world.differences() == []
+        vm_world.await_writes()
+        vm_world.cut_power()
+    assert playbook.returncode != 0
+    assert vm_world.source_snapshots() == []
+    assert vm_world.world.leftovers() == []
+
+
+@pytest.mark.usefixtures("first_sync")
+def test_a_delta_over_half_a_preparation_carries_what_was_written_and_reads_little_more(
+    vm_world: VmWorld,
+) -> None:
+    """It is a job of AWX's."""
+    vm_world.write("delta")
     booted = vm_world.booted()
     vm_world.vcenter.control.reset_counters()
-    job, report = vm_world.job("delta")
+    found: list[list[str]] = []
+
+    def look(task: str) -> None:
+        if task.endswith(PREPARES):
+            found.append(vm_world.differences())
+
+    job, report = vm_world.job("delta", look)
+    assert found == [[]]
     shown = [line for line in job.lines_during(REPLICATE) if line.startswith(f"{INSTANCE}: ")]
     assert shown[0].startswith(f"{INSTANCE}:   0.0 %, ")
     assert " in sync after " in shown[-1]
@@ -136,5 +220,6 @@ def test_a_delta_carries_what_the_guest_wrote_and_reads_little_more(
     assert sum(vm_world.vcenter.control.counters().values()) <= 1.05 * wanted
     assert vm_world.await_proof(booted) == []
     assert vm_world.source_snapshots() == []
-    assert vm_world.target_snapshots() == [f"ferry-snapshot-{INSTANCE}.2"]
+    # The sync whose preparation was lost was the second: its data had been proven.
+    assert vm_world.target_snapshots() == [f"ferry-snapshot-{INSTANCE}.3"]
     assert vm_world.world.leftovers() == []

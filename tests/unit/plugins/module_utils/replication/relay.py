@@ -37,6 +37,10 @@ class Relay:
     def close(self) -> None:
         """Take no more connections; those that are there end with their ends."""
         self._go_on.set()
+        # A closed one would not wake who waits in it; woken later, by a signal, it would wait in whatever has
+        # the descriptor's number then, and take another's connections.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join(DEADLINE)
         self._listener.close()
 
     def _accept(self) -> None:
