@@ -166,7 +166,7 @@ from ansible_collections.ferry.hvm.plugins.module_utils.entry.run import (
     Outcome,
     run_module,
 )
-from ansible_collections.ferry.hvm.plugins.module_utils.workload import preflight
+from ansible_collections.ferry.hvm.plugins.module_utils.workload import findings, preflight
 
 SPEC = ArgumentSpec(
     options={
@@ -198,26 +198,26 @@ SPEC = ArgumentSpec(
 def work(params: Mapping[str, Any], _check_mode: bool) -> Outcome:
     """Return the findings, or raise the errors among them as one."""
     observed = _observed(params)
-    findings = preflight.judge(observed)
-    preflight.refuse(findings, params["accepted_warnings"])
+    found = preflight.judge(observed)
+    preflight.refuse(found, params["accepted_warnings"])
     prediction = preflight.predict_sync(observed)
     return Outcome(
         changed=False,
         result={
-            "findings": [finding.as_dict() for finding in findings],
+            "findings": [finding.as_dict() for finding in found],
             "prediction": [figure.as_dict() for figure in prediction],
             "run": preflight.find_run(observed),
         },
         warnings=[
             f"{finding.subject}: {finding.text}"
-            for finding in findings
-            if finding.severity == preflight.WARNING
+            for finding in found
+            if finding.severity == findings.WARNING
         ],
     )
 
 
-def _observed(params: Mapping[str, Any]) -> preflight.Observed:
-    return preflight.Observed(
+def _observed(params: Mapping[str, Any]) -> findings.Observed:
+    return findings.Observed(
         workload=params["workload"],
         migration=params["migration_id"],
         data_port=params["data_port"],

@@ -10,6 +10,13 @@ import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.errors import InputError
 from ansible_collections.ferry.hvm.plugins.module_utils.units import GIB
 from ansible_collections.ferry.hvm.plugins.module_utils.workload import preflight
+from ansible_collections.ferry.hvm.plugins.module_utils.workload.findings import (
+    ERROR,
+    NOTE,
+    WARNING,
+    Finding,
+    Observed,
+)
 
 SOURCE: dict[str, Any] = {
     "is_root": True,
@@ -34,10 +41,10 @@ def root_on(device: str, kind: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def ready(tmp_path: Path) -> preflight.Observed:
+def ready(tmp_path: Path) -> Observed:
     for name in ("worker.iso", "key", "key.pub"):
         (tmp_path / name).write_text("x")
-    return preflight.Observed(
+    return Observed(
         workload="web01",
         migration="web01",
         data_port=5994,
@@ -53,20 +60,20 @@ def ready(tmp_path: Path) -> preflight.Observed:
     )
 
 
-def codes(observed: preflight.Observed, severity: str) -> list[str]:
+def codes(observed: Observed, severity: str) -> list[str]:
     return [f.code for f in preflight.judge(observed) if f.severity == severity]
 
 
-def test_a_ready_workload_has_notes_only(ready: preflight.Observed) -> None:
+def test_a_ready_workload_has_notes_only(ready: Observed) -> None:
     findings = preflight.judge(ready)
     assert [(f.code, f.severity) for f in findings] == [
-        ("source_moves", preflight.NOTE),
-        ("sync_predicted", preflight.NOTE),
+        ("source_moves", NOTE),
+        ("sync_predicted", NOTE),
     ]
     preflight.refuse(findings, accepted=[])
 
 
-def test_snapshots_of_the_target_are_told(ready: preflight.Observed) -> None:
+def test_snapshots_of_the_target_are_told(ready: Observed) -> None:
     observed = replace(
         ready, own_snapshots=["ferry-snapshot-web01.1"], other_snapshots=["before the update"]
     )
@@ -77,15 +84,15 @@ def test_snapshots_of_the_target_are_told(ready: preflight.Observed) -> None:
 
 
 VIEWS = {
-    "a server that works": ("moving", "source_moves", preflight.NOTE),
-    "volumes that get snapshots": ("lvm_snapshot", "source_gets_snapshots", preflight.NOTE),
-    "a view that is not true": (None, "source_view_not_true", preflight.ERROR),
+    "a server that works": ("moving", "source_moves", NOTE),
+    "volumes that get snapshots": ("lvm_snapshot", "source_gets_snapshots", NOTE),
+    "a view that is not true": (None, "source_view_not_true", ERROR),
 }
 
 
 @pytest.mark.parametrize(("view", "code", "severity"), VIEWS.values(), ids=VIEWS.keys())
 def test_the_view_of_the_source_is_told(
-    ready: preflight.Observed, view: str | None, code: str, severity: str
+    ready: Observed, view: str | None, code: str, severity: str
 ) -> None:
     source = {**SOURCE, "view": {"view": view, "reason": "Because of /srv."}}
     finding, _prediction = preflight.judge(replace(ready, source=source))
@@ -93,25 +100,25 @@ def test_the_view_of_the_source_is_told(
     assert ("Because of /srv." in finding.text) is (view != "lvm_snapshot")
 
 
-def test_a_vm_gets_one_snapshot_that_must_hold_its_disks(ready: preflight.Observed) -> None:
+def test_a_vm_gets_one_snapshot_that_must_hold_its_disks(ready: Observed) -> None:
     view = {"view": "vcenter_snapshot", "reason": ""}
     source = {**SOURCE, "view": view}
-    assert codes(replace(ready, source=source), preflight.NOTE)[0] == "source_gets_snapshots"
+    assert codes(replace(ready, source=source), NOTE)[0] == "source_gets_snapshots"
     disks = [{**SOURCE["disks"][0], "path": "[ds] x", "obstacle": "it is independent"}]
     spoilt = replace(ready, source={**source, "disks": disks})
-    assert codes(spoilt, preflight.ERROR) == ["disk_not_in_snapshot"]
+    assert codes(spoilt, ERROR) == ["disk_not_in_snapshot"]
     masked = replace(ready, source={**source}, used_blocks=True)
-    assert codes(masked, preflight.ERROR) == ["used_blocks_of_vm"]
+    assert codes(masked, ERROR) == ["used_blocks_of_vm"]
 
 
 def test_a_source_worker_serves_other_migrations_over_the_same_port(
-    ready: preflight.Observed,
+    ready: Observed,
 ) -> None:
     shared = {**SOURCE, "is_shared": True, "port_free": False}
     others = replace(ready, source={**shared, "exports": [{"migration_id": "db01"}]})
-    assert codes(others, preflight.ERROR) == []
+    assert codes(others, ERROR) == []
     stranger = replace(ready, source={**shared, "exports": []})
-    assert codes(stranger, preflight.ERROR) == ["data_port_taken"]
+    assert codes(stranger, ERROR) == ["data_port_taken"]
 
 
 @pytest.mark.parametrize(
@@ -132,14 +139,14 @@ def test_a_source_worker_serves_other_migrations_over_the_same_port(
     ],
 )
 def test_another_choice_about_what_is_unused_is_named(
-    ready: preflight.Observed, tags: dict[str, str], wanted: bool, codes: list[str]
+    ready: Observed, tags: dict[str, str], wanted: bool, codes: list[str]
 ) -> None:
     instance = {**INSTANCE, "tags": {"ferry": "web01", **tags}}
     found = preflight.judge(replace(ready, instance=instance, used_blocks=wanted))
     assert [each.code for each in found if each.code.startswith("used")] == codes
 
 
-def test_of_a_stopped_source_nothing_needs_to_be_said(ready: preflight.Observed) -> None:
+def test_of_a_stopped_source_nothing_needs_to_be_said(ready: Observed) -> None:
     source = {**SOURCE, "view": {"view": "stopped", "reason": ""}}
     assert [f.code for f in preflight.judge(replace(ready, source=source))] == ["sync_predicted"]
 
@@ -197,36 +204,36 @@ def test_of_a_stopped_source_nothing_needs_to_be_said(ready: preflight.Observed)
     ],
 )
 def test_what_would_fail_later_is_an_error_now(
-    ready: preflight.Observed, change: dict[str, Any], code: str
+    ready: Observed, change: dict[str, Any], code: str
 ) -> None:
     observed = replace(ready, **change)
-    assert codes(observed, preflight.ERROR) == [code]
+    assert codes(observed, ERROR) == [code]
     with pytest.raises(InputError, match=rf"\[{code}\].*Nothing was changed"):
         preflight.refuse(preflight.judge(observed), accepted=[code])
 
 
-def test_a_missing_public_key_names_the_command_that_makes_it(ready: preflight.Observed) -> None:
+def test_a_missing_public_key_names_the_command_that_makes_it(ready: Observed) -> None:
     Path(ready.ssh_key + ".pub").unlink()
-    (finding,) = [f for f in preflight.judge(ready) if f.severity == preflight.ERROR]
+    (finding,) = [f for f in preflight.judge(ready) if f.severity == ERROR]
     assert finding.hint.startswith("ssh-keygen -y -f")
 
 
-def test_the_first_sync_may_create_its_target(ready: preflight.Observed) -> None:
-    assert codes(replace(ready, instance=None, may_create=True), preflight.ERROR) == []
+def test_the_first_sync_may_create_its_target(ready: Observed) -> None:
+    assert codes(replace(ready, instance=None, may_create=True), ERROR) == []
 
 
-def test_a_sender_of_another_migration_is_named(ready: preflight.Observed) -> None:
+def test_a_sender_of_another_migration_is_named(ready: Observed) -> None:
     taken = {**SOURCE, "port_free": False, "exports": [{"migration_id": "db01"}]}
     (finding,) = [f for f in preflight.judge(replace(ready, source=taken)) if f.severity == "error"]
     assert "sender of db01" in finding.text
 
 
-def test_an_own_sender_left_by_a_killed_run_is_no_obstacle(ready: preflight.Observed) -> None:
+def test_an_own_sender_left_by_a_killed_run_is_no_obstacle(ready: Observed) -> None:
     taken = {**SOURCE, "port_free": False, "exports": [{"migration_id": "web01"}]}
-    assert codes(replace(ready, source=taken), preflight.ERROR) == []
+    assert codes(replace(ready, source=taken), ERROR) == []
 
 
-def alive(ready: preflight.Observed, **instance: Any) -> preflight.Observed:
+def alive(ready: Observed, **instance: Any) -> Observed:
     """The source has a sender of run web01-7, and the target runs an adopted worker."""
     assert ready.instance is not None
     volumes = [{**volume, "root": False} for volume in ready.instance["volumes"]]
@@ -242,7 +249,7 @@ def alive(ready: preflight.Observed, **instance: Any) -> preflight.Observed:
     return replace(ready, instance=changed, source={**SOURCE, "exports": exports})
 
 
-def test_a_run_with_both_ends_is_found(ready: preflight.Observed) -> None:
+def test_a_run_with_both_ends_is_found(ready: Observed) -> None:
     assert preflight.find_run(alive(ready)) == "web01-7"
 
 
@@ -255,45 +262,41 @@ def test_a_run_with_both_ends_is_found(ready: preflight.Observed) -> None:
         pytest.param({"volumes": []}, id="something else was booted"),
     ],
 )
-def test_a_run_without_its_worker_is_none(
-    ready: preflight.Observed, instance: dict[str, Any]
-) -> None:
+def test_a_run_without_its_worker_is_none(ready: Observed, instance: dict[str, Any]) -> None:
     assert preflight.find_run(alive(ready, **instance)) == ""
 
 
-def test_a_run_without_its_sender_is_none(ready: preflight.Observed) -> None:
+def test_a_run_without_its_sender_is_none(ready: Observed) -> None:
     for exports in ([], [{"migration_id": "db01", "run": "d-1"}], [{"migration_id": "web01"}]):
         source = {**SOURCE, "exports": exports}
         assert preflight.find_run(replace(alive(ready), source=source)) == ""
 
 
-def test_a_target_that_is_not_there_has_no_run(ready: preflight.Observed) -> None:
+def test_a_target_that_is_not_there_has_no_run(ready: Observed) -> None:
     assert preflight.find_run(replace(alive(ready), instance=None)) == ""
 
 
 def test_a_warning_stops_until_its_code_is_accepted() -> None:
-    findings = [preflight.Finding("odd", preflight.WARNING, "web01", "Odd.")]
+    findings = [Finding("odd", WARNING, "web01", "Odd.")]
     with pytest.raises(InputError, match=r"\[odd\]"):
         preflight.refuse(findings, accepted=["other"])
     preflight.refuse(findings, accepted=["odd"])
 
 
 def test_a_clone_is_not_booted_on_the_network_that_reaches_its_source(
-    ready: preflight.Observed,
+    ready: Observed,
 ) -> None:
     beside = replace(ready, guest_network="migration")
-    assert codes(beside, preflight.ERROR) == ["guest_network_reaches_source"]
+    assert codes(beside, ERROR) == ["guest_network_reaches_source"]
     off = replace(beside, guest_network_is_isolated=False)
-    assert codes(off, preflight.ERROR) == []
+    assert codes(off, ERROR) == []
 
 
-def test_a_network_not_named_isolated_is_only_noted(ready: preflight.Observed) -> None:
-    assert "clone_stays_off" in codes(
-        replace(ready, guest_network_is_isolated=False), preflight.NOTE
-    )
+def test_a_network_not_named_isolated_is_only_noted(ready: Observed) -> None:
+    assert "clone_stays_off" in codes(replace(ready, guest_network_is_isolated=False), NOTE)
 
 
-def test_a_target_that_nobody_marked_must_be_accepted(ready: preflight.Observed) -> None:
+def test_a_target_that_nobody_marked_must_be_accepted(ready: Observed) -> None:
     foreign = replace(ready, instance={**INSTANCE, "tags": {"owner": "accounting"}})
     findings = preflight.judge(foreign)
     with pytest.raises(InputError, match="web01 carries no tag"):
@@ -302,11 +305,11 @@ def test_a_target_that_nobody_marked_must_be_accepted(ready: preflight.Observed)
 
 
 def test_a_root_that_a_killed_run_left_attached_nowhere_still_takes_its_disk(
-    ready: preflight.Observed,
+    ready: Observed,
 ) -> None:
     (root,) = INSTANCE["volumes"]
     bare = {**INSTANCE, "volumes": [], "tags": {"ferry": "web01", "ferry_guest_root": "1"}}
     left = replace(ready, instance=bare, detached=[{**root, "root": False, "unit": None}])
-    assert codes(left, preflight.ERROR) == []
+    assert codes(left, ERROR) == []
     stranger = {**root, "id": 2}
-    assert codes(replace(left, detached=[stranger]), preflight.ERROR) == ["disks_do_not_pair"]
+    assert codes(replace(left, detached=[stranger]), ERROR) == ["disks_do_not_pair"]

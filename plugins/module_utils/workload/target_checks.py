@@ -1,0 +1,114 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""The checks of the target instance, its volumes and snapshots. PRIVATE to the collection. Pure."""
+
+from __future__ import annotations
+
+from typing import Iterator
+
+from ..errors import InputError
+from .findings import ERROR, NOTE, WARNING, Finding, Observed
+from .pairing import fixed_disks, guest_volumes, pair_disks
+
+# Statuses in which an instance is at rest (plugin-core, Instance.Status).
+SETTLED_STATUSES = ("running", "stopped", "suspended", "warning", "unknown")
+
+
+def disks_have_their_volumes(observed: Observed) -> Iterator[Finding]:
+    """A pair is never guessed."""
+    try:
+        disks = fixed_disks(observed.source["disks"], observed.only_disks)
+        if observed.instance is not None:
+            volumes = guest_volumes(
+                observed.instance, worker=observed.worker, detached=observed.detached
+            )
+            pair_disks(disks, volumes, observed.disk_map)
+    except InputError as error:
+        yield Finding("disks_do_not_pair", ERROR, observed.workload, error.what, error.hint)
+
+
+def target_is_at_rest(observed: Observed) -> Iterator[Finding]:
+    """The appliance must be done with it, or the first sync makes it."""
+    instance = observed.instance
+    if instance is None and not observed.may_create:
+        yield Finding(
+            "target_missing",
+            ERROR,
+            observed.workload,
+            "The target instance does not exist.",
+            "Run the initial sync first; it creates the instance.",
+        )
+    if instance is not None and instance["status"] not in SETTLED_STATUSES:
+        yield Finding(
+            "target_busy",
+            ERROR,
+            str(instance["name"]),
+            f"The target instance is {instance['status']}.",
+            "Wait until the appliance is done with it, or mend it there.",
+        )
+
+
+def target_is_ours(observed: Observed) -> Iterator[Finding]:
+    """A sync overwrites its target: a wrong name must not cost another server its disks."""
+    if observed.instance is None:
+        return
+    name, owner = str(observed.instance["name"]), observed.instance["tags"].get("ferry")
+    if owner is None:
+        yield Finding(
+            "target_not_made_by_ferry",
+            WARNING,
+            name,
+            f"The target instance {name} carries no tag of a migration: Ferry did not make it, and the "
+            "sync overwrites its disks.",
+            "Correct ferry_instance, or put the code into ferry_accepted_warnings if they may be lost.",
+        )
+    elif owner != observed.migration:
+        yield Finding(
+            "target_of_another_migration",
+            ERROR,
+            name,
+            f"The target instance {name} belongs to migration {owner}, not to {observed.migration}.",
+            "Correct ferry_instance or ferry_migration_id; to take it over, remove its tag ferry.",
+        )
+
+
+def snapshots_are_told(observed: Observed) -> Iterator[Finding]:
+    """Whether an appliance moves volumes under a snapshot is only known when it was asked to."""
+    if observed.own_snapshots:
+        yield Finding(
+            "own_snapshots_may_go",
+            NOTE,
+            observed.workload,
+            f"The target has {', '.join(observed.own_snapshots)}: deleted before the worker volume is attached "
+            "if the appliance refuses to move volumes under a snapshot.",
+        )
+    if observed.other_snapshots:
+        yield Finding(
+            "other_snapshots_stay",
+            NOTE,
+            observed.workload,
+            f"The target has snapshots that are not this migration's: {', '.join(observed.other_snapshots)}. "
+            "They stay, and the sync fails if the appliance refuses to move volumes under them.",
+            "Delete them on the appliance if nobody needs them.",
+        )
+
+
+def clone_is_kept_apart(observed: Observed) -> Iterator[Finding]:
+    """The migration network reaches the source, so it cannot be without a way to it."""
+    if not observed.guest_network_is_isolated:
+        yield Finding(
+            "clone_stays_off",
+            NOTE,
+            observed.guest_network,
+            f"Network {observed.guest_network} was not named as isolated: the clone will not be booted.",
+            "Set ferry_guest_network_is_isolated where that is true.",
+        )
+    elif observed.guest_network == observed.migration_network:
+        yield Finding(
+            "guest_network_reaches_source",
+            ERROR,
+            observed.guest_network,
+            f"Network {observed.guest_network} is named as isolated, but it is also the migration "
+            "network, which reaches the source: the clone would meet its source there.",
+            "Name another network as ferry_guest_network.",
+        )
