@@ -232,6 +232,8 @@ def _observed(params: Mapping[str, Any]) -> findings.Observed:
         placement=params["placement"],
         detached=params["detached"],
         alike=params["alike"],
+        own_snapshots=params["own_snapshots"],
+        other_snapshots=params["other_snapshots"],
         only_disks=params["only_disks"],
         used_blocks=params["used_blocks"],
         disk_map=params["disk_map"],
