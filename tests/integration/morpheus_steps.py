@@ -34,6 +34,9 @@ from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus_volume im
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus_volume_info import (
     work_volume_info,
 )
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.morpheus_volume_set import (
+    work_volume_set,
+)
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.run import Outcome
 from ansible_collections.ferry.hvm.plugins.modules import (
     morpheus_image,
@@ -44,6 +47,7 @@ from ansible_collections.ferry.hvm.plugins.modules import (
     morpheus_snapshot_info,
     morpheus_volume,
     morpheus_volume_info,
+    morpheus_volume_set,
 )
 
 from lab.appliance.local import LocalAppliance
@@ -73,6 +77,14 @@ TARGET: Mapping[str, Any] = {
     "networks": [{"network": "migration"}],
     "tags": {"ferry": "web01"},
     "labels": ["ferry"],
+}
+VOLUME_SET: Mapping[str, Any] = {
+    "instance": "web01",
+    "volumes": [
+        {"name": "root", "size": 2 * GIB + 1},
+        {"name": "more", "size": GIB, "datastore": "lab-datastore"},
+    ],
+    "absent": ["data"],
 }
 
 
@@ -129,6 +141,7 @@ def steps(image: Path) -> list[Step]:
         ),
         Step("take a snapshot", "snapshot", {**snapshot_arguments("present"), "description": "1"}),
         Step("delete the snapshot", "snapshot", snapshot_arguments("absent")),
+        Step("add, grow and delete volumes", "volume_set", VOLUME_SET),
         Step(
             "mark and rewire",
             "instance",
@@ -210,6 +223,7 @@ WORK = {
     "snapshot_info": (morpheus_snapshot_info.SPEC, work_snapshot_info),
     "volume": (morpheus_volume.SPEC, work_volume),
     "volume_info": (morpheus_volume_info.SPEC, work_volume_info),
+    "volume_set": (morpheus_volume_set.SPEC, work_volume_set),
 }
 
 

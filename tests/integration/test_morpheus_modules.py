@@ -115,9 +115,18 @@ def test_snapshot_holds_all_volumes_of_the_target(taken: dict[str, Taken]) -> No
     assert taken["delete the snapshot"].done["snapshot"] is None
 
 
+def test_volumes_are_added_grown_and_deleted_and_the_rest_stays(taken: dict[str, Taken]) -> None:
+    before = taken["give the guest's root back"].done["volume"]
+    instance = taken["add, grow and delete volumes"].done["instance"]
+    made = [(each["name"], each["size"] >> 30, each["root"]) for each in instance["volumes"]]
+    assert made == [("root", 3, True), ("more", 1, False)]
+    assert instance["volumes"][0]["id"] == before["id"]
+    assert [each["network"] for each in instance["interfaces"]] == ["migration"]
+
+
 def test_volumes_survive_rewiring_and_other_tags_stay(taken: dict[str, Taken]) -> None:
     instance = taken["mark and rewire"].done["instance"]
-    assert [each["name"] for each in instance["volumes"]] == ["root", "data"]
+    assert [each["name"] for each in instance["volumes"]] == ["root", "more"]
     cards = [(each["network"], each["mac"]) for each in instance["interfaces"]]
     assert cards == [("production", SOURCE_MAC)]
     assert instance["tags"] == {"ferry": "web01", "ferry_generation": "2"}

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import List
 
-from ..morpheus import volume_plan, volume_work
+from ..morpheus import snapshot_work, volume_plan, volume_work
 from ..morpheus.snapshots import Snapshot
 from .appliance import Params, open_client, open_waiter
 from .run import Outcome
@@ -27,11 +27,7 @@ def work_volume(params: Params, check_mode: bool) -> Outcome:
         called = volume_work.VolumeCalled(seen.volume.id)
         seen = volume_work.observe(client, called, "", waiter)
     result = {"volume": seen.as_result(), "deleted_snapshots": [each.name for each in gone]}
-    return Outcome(plan.is_change, result, plan.diff(), [_told(each) for each in gone])
-
-
-def _told(gone: Snapshot) -> str:
-    return f"Deleted {gone}: the appliance refused to move a volume while there was one."
+    return Outcome(plan.is_change, result, plan.diff(), snapshot_work.tell_gone(gone))
 
 
 def _volume_plan(params: Params, seen: volume_plan.VolumeSeen) -> volume_plan.VolumePlan:

@@ -93,7 +93,7 @@ class Creation:
             },
             "config": self._config(),
             "volumes": [
-                _volume_request(*pair) for pair in zip(self.profile.volumes, self.datastore_ids)
+                volume_request(*pair) for pair in zip(self.profile.volumes, self.datastore_ids)
             ],
             "networkInterfaces": [interface_request(each) for each in self.interfaces],
             "tags": tag_list(tags),
@@ -193,6 +193,19 @@ def interface_request(
     return request
 
 
+def volume_request(volume: WantedVolume, datastore_id: Optional[int]) -> Dict[str, Any]:
+    """Return a new volume as create and resize take it; without a datastore the appliance chooses."""
+    return {
+        "id": -1,
+        "name": volume.name,
+        "rootVolume": volume.is_root,
+        "size": whole_gib(volume.size),
+        "sizeId": None,
+        "storageType": STANDARD_VOLUME_TYPE,
+        "datastoreId": "auto" if datastore_id is None else datastore_id,
+    }
+
+
 def _find_pool_id(client: MorpheusClient, profile: Profile, *, cloud: Named, layout: Named) -> str:
     """Return the pool's id; a cluster's pool has the cluster's name."""
     if profile.resource_pool.startswith(POOL_GROUP):
@@ -235,15 +248,3 @@ def _check_volumes(profile: Profile) -> None:
             f'Instance "{profile.name}" shall have volumes of the same name: {", ".join(names)}.',
             hint="Give each its own name.",
         )
-
-
-def _volume_request(volume: WantedVolume, datastore_id: Optional[int]) -> Dict[str, Any]:
-    return {
-        "id": -1,
-        "name": volume.name,
-        "rootVolume": volume.is_root,
-        "size": whole_gib(volume.size),
-        "sizeId": None,
-        "storageType": STANDARD_VOLUME_TYPE,
-        "datastoreId": "auto" if datastore_id is None else datastore_id,
-    }

@@ -11,7 +11,7 @@ from ..waiting import Waiter
 from . import instances, machines, volumes
 from .client import MorpheusClient
 from .creation import Creation, interface_request
-from .errors import NotAllowedNowError, NotAsAskedError
+from .errors import NotAsAskedError
 from .instance_plan import (
     Create,
     InstancePlan,
@@ -152,14 +152,14 @@ def _interface_problems(machine: Machine, creation: Creation) -> List[str]:
 
 def _rewire(client: MorpheusClient, step: Rewire, waiter: Waiter) -> None:
     """The network cards are as wanted, and everything else is as it was."""
-    _refuse_stale_volumes(step.machine)
+    machines.refuse_stale_volumes(step.machine)
     machines.insist(
         client,
         step.machine,
         lambda: instances.reconfigure(
             client,
             step.machine.instance,
-            volumes=step.machine.volumes,
+            volumes=[instances.echo_volume(each) for each in step.machine.volumes],
             interfaces=_interface_requests(step),
         ),
         is_done=lambda seen: are_wired(seen.interfaces, step.interfaces),
@@ -171,17 +171,6 @@ def _rewire(client: MorpheusClient, step: Rewire, waiter: Waiter) -> None:
         what=f"{step.machine} to have its network cards changed",
         describe=_describe_wires,
     )
-
-
-def _refuse_stale_volumes(machine: Machine) -> None:
-    """The resize call deletes volumes that it is not told of: both views of them must agree."""
-    of_server = {each.id for each in machine.volumes}
-    of_instance = set(machine.instance.volume_ids)
-    if of_server != of_instance:
-        raise NotAllowedNowError(
-            f"The {machine} lists volumes {sorted(of_instance)}, its server {sorted(of_server)}.",
-            hint="The appliance has not caught up with a volume that was moved; run again later.",
-        )
 
 
 def _interface_requests(step: Rewire) -> Sequence[Mapping[str, Any]]:

@@ -182,19 +182,38 @@ def reconfigure(
     client: MorpheusClient,
     instance: Instance,
     *,
-    volumes: Sequence[Volume],
-    interfaces: Sequence[Mapping[str, Any]],
+    volumes: Sequence[Mapping[str, Any]],
+    interfaces: Optional[Sequence[Mapping[str, Any]]] = None,
 ) -> None:
-    """Ask for these network cards, and for nothing else to change.
+    """Ask for these volumes and, unless None, network cards, and for nothing else to change.
 
-    `volumes` are all that the server has, as they were read: resize deletes what it is not told of.
+    `volumes` are all that the server shall have (`echo_volume` for those that it has): resize
+    deletes, with its data, what it is not told of.
     """
     body: Dict[str, Any] = {
         "instance": {"plan": {"id": instance.plan_id}},
-        "volumes": [_echo(each) for each in volumes],
-        "networkInterfaces": list(interfaces),
+        "volumes": list(volumes),
     }
+    if interfaces is not None:
+        body["networkInterfaces"] = list(interfaces)
     client.request("PUT", f"/api/instances/{instance.id}/resize", body=body)
+
+
+def echo_volume(volume: Volume, size: int = 0) -> Dict[str, Any]:
+    """Return a volume as resize takes it, with `size` bytes if that is more than it has.
+
+    In whole GiB, rounded up, because it refuses to shrink.
+    """
+    return {
+        "id": volume.id,
+        "name": volume.name,
+        "size": whole_gib(max(volume.size, size)),
+        "sizeId": None,
+        "rootVolume": volume.is_root,
+        "storageType": volume.type_id,
+        "datastoreId": volume.datastore_id,
+        "controllerMountPoint": volume.mount_point or None,
+    }
 
 
 def remove_instance(
@@ -248,17 +267,3 @@ def _why(client: MorpheusClient, instance: Instance) -> str:
     failed = processes.find_last_failure(client, instance.id)
     reasons = [instance.message, f"{failed.kind}: {failed.said}" if failed else ""]
     return "; ".join(reason for reason in reasons if reason) or "the appliance gives no reason"
-
-
-def _echo(volume: Volume) -> Dict[str, Any]:
-    """Return a volume as resize takes it: whole GiB, rounded up, because it refuses to shrink."""
-    return {
-        "id": volume.id,
-        "name": volume.name,
-        "size": whole_gib(volume.size),
-        "sizeId": None,
-        "rootVolume": volume.is_root,
-        "storageType": volume.type_id,
-        "datastoreId": volume.datastore_id,
-        "controllerMountPoint": volume.mount_point or None,
-    }

@@ -14,7 +14,7 @@ from ..errors import TransientError
 from ..waiting import Waiter
 from . import instances
 from .client import MorpheusClient
-from .errors import NoSuchObjectError
+from .errors import NoSuchObjectError, NotAllowedNowError
 from .instances import Instance
 from .servers import Interface, Server, find_server
 from .volumes import Volume
@@ -154,6 +154,17 @@ def insist(
         else:
             return
     ask()
+
+
+def refuse_stale_volumes(machine: Machine) -> None:
+    """The resize call deletes volumes that it is not told of: both views of them must agree."""
+    of_server = {each.id for each in machine.volumes}
+    of_instance = set(machine.instance.volume_ids)
+    if of_server != of_instance:
+        raise NotAllowedNowError(
+            f"The {machine} lists volumes {sorted(of_instance)}, its server {sorted(of_server)}.",
+            hint="The appliance has not caught up with a volume that was moved; run again later.",
+        )
 
 
 def _wait_for_power(

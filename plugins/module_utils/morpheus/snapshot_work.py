@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Callable, List, Sequence
 
 from ..waiting import Waiter
-from . import machines, processes, snapshots
+from . import machines, moves, snapshots
 from .client import MorpheusClient
 from .errors import NotAllowedNowError, RefusedError
 from .machines import Machine
@@ -36,7 +36,36 @@ def apply(client: MorpheusClient, plan: SnapshotPlan, waiter: Waiter) -> None:
         _take_step(client, step, waiter)
 
 
-def make_way(
+def change_volumes(
+    client: MorpheusClient,
+    machine: Machine,
+    change: Callable[[], None],
+    *,
+    yielding: Sequence[str],
+    waiter: Waiter,
+) -> List[Snapshot]:
+    """Carry out a change of the machine's volumes; snapshots named in `yielding` make way for it.
+
+    Returns those that were deleted: where the appliance refuses, they go, and it is asked once more.
+    """
+    try:
+        change()
+    except RefusedError as refusal:
+        if not yielding:
+            raise
+        gone = _make_way(client, machine, yielding=yielding, refusal=refusal, waiter=waiter)
+        change()
+        return gone
+    return []
+
+
+def tell_gone(gone: Sequence[Snapshot]) -> List[str]:
+    """Return what an operator must know of snapshots that made way."""
+    why = "the appliance refused to change the volumes while there was one"
+    return [f"Deleted {each}: {why}." for each in gone]
+
+
+def _make_way(
     client: MorpheusClient,
     machine: Machine,
     *,
@@ -46,9 +75,9 @@ def make_way(
 ) -> List[Snapshot]:
     """Delete the machine's snapshots, all of which may yield, and return them.
 
-    `refusal` is what the appliance said to a move of a volume. Its words for "not while there are
-    snapshots" are not documented, so any refusal is taken for that while there are some. Raises it
-    where there is no snapshot, and `NotAllowedNowError` with its words, deleting nothing, where
+    `refusal` is what the appliance said to a change of the volumes. Its words for "not while there
+    are snapshots" are not documented, so any refusal is taken for that while there are some. Raises
+    it where there is no snapshot, and `NotAllowedNowError` with its words, deleting nothing, where
     there is one that is not ours to delete.
     """
     found = snapshots.list_snapshots(client, machine.instance)
@@ -58,7 +87,7 @@ def make_way(
     if others:
         raise NotAllowedNowError(
             f"{refusal.what} The {machine} has {', '.join(others)}.",
-            hint="Delete them, if the appliance moves no volumes under them; Ferry does not.",
+            hint="Delete them, if the appliance changes no volumes under them; Ferry does not.",
         ) from refusal
     for each in reversed(found):
         _drop(client, Drop(machine, each), waiter)
@@ -80,14 +109,14 @@ def _take(client: MorpheusClient, step: Take, waiter: Waiter) -> None:
     def found() -> List[Snapshot]:
         return snapshots.list_named(client, step.machine.instance, step.name)
 
-    _ask_and_wait(
+    moves.ask_and_wait(
         client,
         step.machine,
         lambda: snapshots.take_snapshot(
             client, step.machine.instance, name=step.name, description=step.description
         ),
-        is_done=lambda: any(each.status == snapshots.READY for each in found()),
-        is_heard=lambda: bool(found()),
+        is_done=lambda _seen: any(each.status == snapshots.READY for each in found()),
+        is_heard=lambda _seen: bool(found()),
         waiter=waiter,
         what=f'snapshot "{step.name}" of {step.machine} to be "{snapshots.READY}"',
     )
@@ -96,10 +125,10 @@ def _take(client: MorpheusClient, step: Take, waiter: Waiter) -> None:
 def _drop(client: MorpheusClient, step: Drop, waiter: Waiter) -> None:
     """The snapshot is gone."""
 
-    def is_gone() -> bool:
+    def is_gone(_seen: Machine) -> bool:
         return snapshots.find_snapshot(client, step.snapshot.id) is None
 
-    _ask_and_wait(
+    moves.ask_and_wait(
         client,
         step.machine,
         lambda: snapshots.remove_snapshot(client, step.snapshot),
@@ -116,39 +145,14 @@ def _revert(client: MorpheusClient, step: Revert, waiter: Waiter) -> None:
     Whether it was heard is not seen on the snapshot, which mostly was the active one before. A
     second revert of a machine that is off changes nothing, so a lost answer is asked for again.
     """
-    _ask_and_wait(
+    moves.ask_and_wait(
         client,
         step.machine,
         lambda: snapshots.revert(client, step.machine.instance, step.snapshot),
-        is_done=lambda: True,
-        is_heard=lambda: False,
+        is_done=lambda _seen: True,
+        is_heard=lambda _seen: False,
         waiter=waiter,
         what=f"{step.machine} to return to {step.snapshot}",
-    )
-
-
-def _ask_and_wait(
-    client: MorpheusClient,
-    machine: Machine,
-    ask: Callable[[], None],
-    *,
-    is_done: Callable[[], bool],
-    is_heard: Callable[[], bool],
-    waiter: Waiter,
-    what: str,
-) -> None:
-    """What was asked for is done, and the appliance works on the machine no more.
-
-    Raises `StateFailedError` as soon as a process failed that began since.
-    """
-    begun = processes.watch(client, machine.instance.id)
-    machines.insist(client, machine, ask, is_done=lambda _seen: is_heard(), waiter=waiter)
-
-    def is_over(seen: Machine) -> bool:
-        return begun.is_quiet() and not seen.instance.is_passing and is_done()
-
-    waiter.until(
-        lambda: machines.reread(client, machine), is_over, what=what, describe=Machine.describe
     )
 
 

@@ -10,7 +10,7 @@ from typing import Callable, List, Optional, Sequence, Union
 from ..waiting import Waiter
 from . import machines, servers, snapshot_work, volumes
 from .client import MorpheusClient
-from .errors import AmbiguousNameError, NotAllowedNowError, RefusedError
+from .errors import AmbiguousNameError, NotAllowedNowError
 from .instances import get_instance
 from .machines import Machine
 from .snapshots import Snapshot
@@ -107,17 +107,14 @@ def _take(
     if isinstance(step, Delete):
         volumes.remove_volume(client, step.volume, waiter)
         return []
-    try:
-        _move(client, step, waiter)
-    except RefusedError as refusal:
-        if not yielding:
-            raise
-        gone = snapshot_work.make_way(
-            client, step.machine, yielding=yielding, refusal=refusal, waiter=waiter
-        )
-        _move(client, step, waiter)
-        return gone
-    return []
+    move: Union[Detach, Attach] = step
+    return snapshot_work.change_volumes(
+        client,
+        move.machine,
+        lambda: _move(client, move, waiter),
+        yielding=yielding,
+        waiter=waiter,
+    )
 
 
 def _move(client: MorpheusClient, step: Union[Detach, Attach], waiter: Waiter) -> None:
