@@ -112,16 +112,17 @@ OS_TYPES: Sequence[Entry] = (
 )
 
 
-def _plan(number: int, cores: int, memory: int) -> Entry:
-    name = f"lab-{cores}c-{memory / GIB:g}g"
+def _plan(number: int, cores: int, memory: int, *, is_custom: bool = False) -> Entry:
+    """A plan of this size; a custom one lets each instance have cores and memory of its own."""
+    name = "lab-custom" if is_custom else f"lab-{cores}c-{memory / GIB:g}g"
     return {
         "id": number,
         "code": name,
         "name": name,
         "active": True,
         "addVolumes": True,
-        "customCores": False,
-        "customMaxMemory": False,
+        "customCores": is_custom,
+        "customMaxMemory": is_custom,
         "customMaxStorage": True,
         "description": f"{cores} cores, {memory / GIB:g} GiB of memory",
         "maxCores": cores,
@@ -136,7 +137,14 @@ PLANS: Sequence[Entry] = (
     _plan(71, 1, GIB // 2),
     _plan(72, 1, GIB),
     _plan(73, 2, 2 * GIB),
+    _plan(74, 1, GIB, is_custom=True),
 )
+
+
+def size_of(plan: int, cores: int | None, memory: int | None) -> tuple[int, int]:
+    """Cores and bytes of memory of an instance: its own where it has some, else its plan's."""
+    entry = pick(PLANS, plan, "plan")
+    return cores or entry["maxCores"], memory or entry["maxMemory"]
 
 
 def _network(number: int, name: str, *, dhcp: bool) -> Entry:

@@ -87,13 +87,13 @@ class QemuMachines:
     def _machine(
         self, instance: Instance, volumes: Sequence[Volume], medium: Image | None
     ) -> Machine:
-        plan = catalog.pick(catalog.PLANS, instance.plan, "plan")
+        cores, memory = catalog.size_of(instance.plan, instance.cores, instance.memory)
         return Machine(
             name=instance.name,
             directory=self._directory(instance),
             console=self._settings.directory / f"console-{instance.name}.log",
-            memory=plan["maxMemory"],
-            cpus=plan["maxCores"],
+            memory=memory,
+            cpus=cores,
             disks=[self._disk(volume) for volume in volumes],
             nics=self._nics(instance),
             medium=self._medium(medium),

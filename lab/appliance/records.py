@@ -115,6 +115,9 @@ class Instance:
     name: str
     plan: int
     config: dict[str, Any]
+    # Of a plan that lets it have its own; None: the plan's.
+    cores: int | None = None
+    memory: int | None = None
     status: InstanceStatus = InstanceStatus.PROVISIONING
     power: PowerState = PowerState.OFF
     message: str | None = None

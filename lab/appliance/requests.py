@@ -60,6 +60,8 @@ def read_creation(body: Body, records: Records) -> Creation:
         uuid=str(wanted.get("uuid") or new_uuid()),
     )
     instance.interfaces = read_interfaces(body, instance, records)
+    instance.cores = _own_size(body, instance.plan, "maxCores", allowed="customCores")
+    instance.memory = _own_size(body, instance.plan, "maxMemory", allowed="customMaxMemory")
     content = None if instance.medium else image
     return Creation(
         instance=instance,
@@ -173,6 +175,16 @@ def _known(offered: Sequence[catalog.Entry], wanted: Body, name: str) -> int:
     if not any(str(entry["id"]) == str(number) for entry in offered):
         raise invalid(name, f"{name.capitalize()} not found with id {number}")
     return int(number or 0)
+
+
+def _own_size(body: Body, plan: int, name: str, *, allowed: str) -> int | None:
+    """What `servicePlanOptions` asks for, where the plan has none of its own. What a real appliance does
+    with a wish that its plan does not allow is not documented; the lab refuses it.
+    """
+    wanted = _number(part(body, "servicePlanOptions").get(name), name)
+    if wanted is not None and not catalog.pick(catalog.PLANS, plan, "plan")[allowed]:
+        raise invalid(name, f"the plan does not let an instance have its own {name}")
+    return wanted
 
 
 def _image(config: Body, records: Records) -> Image | None:

@@ -240,10 +240,11 @@ def mount_point(record: Volume, holder: Instance) -> str:
 
 def _capacity(record: Instance, records: Records) -> Json:
     plan = catalog.pick(catalog.PLANS, record.plan, "plan")
+    cores, memory = catalog.size_of(record.plan, record.cores, record.memory)
     return {
         "plan": {"id": plan["id"], "code": plan["code"], "name": plan["name"]},
-        "maxCores": plan["maxCores"],
-        "maxMemory": plan["maxMemory"],
+        "maxCores": cores,
+        "maxMemory": memory,
         "maxStorage": sum(each.size for each in records.volumes_of(record)),
     }
 
