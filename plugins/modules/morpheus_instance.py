@@ -70,6 +70,14 @@ options:
     description:
       - Service plan of a new instance, by name, code or id.
     type: str
+  cpus:
+    description:
+      - Virtual CPUs of a new instance, where its plan lets it have its own. Without it the plan's.
+    type: int
+  memory:
+    description:
+      - Memory of a new instance in bytes, where its plan lets it have its own. Without it the plan's.
+    type: int
   image:
     description:
       - Name of the virtual image that the root volume of a new instance is made from. Without it all volumes are empty.
@@ -284,6 +292,8 @@ SPEC = ArgumentSpec(
         "instance_type": {"type": "str"},
         "layout": {"type": "str"},
         "plan": {"type": "str"},
+        "cpus": {"type": "int"},
+        "memory": {"type": "int"},
         "image": {"type": "str"},
         "volumes": {"type": "list", "elements": "dict", "options": VOLUME_OPTIONS},
         "networks": {"type": "list", "elements": "dict", "options": NETWORK_OPTIONS},

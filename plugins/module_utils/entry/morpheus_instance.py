@@ -90,6 +90,8 @@ def _profile(params: Params) -> creation.Profile:
         volumes=creation.by_unit([_wanted_volume(each) for each in params["volumes"]]),
         networks=tuple(_wires(params)),
         is_powered_off=params["powered_off"],
+        cpus=params["cpus"],
+        memory=params["memory"],
     )
 
 

@@ -63,6 +63,9 @@ class Profile:
     resource_pool: str = ""
     image: str = ""
     is_powered_off: bool = True
+    # Its own instead of the plan's, where the plan allows that; memory in bytes.
+    cpus: Optional[int] = None
+    memory: Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class Creation:
 
     def as_request(self, tags: Mapping[str, str], labels: Sequence[str]) -> Dict[str, Any]:
         """Return the body of the request that makes it."""
-        return {
+        request = {
             "zoneId": self.cloud.id,
             "instance": {
                 "name": self.profile.name,
@@ -99,6 +102,8 @@ class Creation:
             "tags": tag_list(tags),
             "labels": sorted(labels),
         }
+        options = self._plan_options()
+        return {**request, "servicePlanOptions": options} if options else request
 
     def as_state(self) -> Dict[str, Any]:
         """Return what a diff shows."""
@@ -109,6 +114,8 @@ class Creation:
             "instance_type": self.instance_type.name,
             "layout": self.layout.name,
             "plan": self.plan.name,
+            "cpus": self.profile.cpus or "the plan's",
+            "memory": show_exact_size(self.profile.memory) if self.profile.memory else "the plan's",
             "image": self.image.name if self.image else None,
             "volumes": [
                 {"name": each.name, "size": show_exact_size(each.size), "root": each.is_root}
@@ -120,6 +127,10 @@ class Creation:
             ],
             "power_state": "off" if self.profile.is_powered_off else "on",
         }
+
+    def _plan_options(self) -> Dict[str, int]:
+        wanted = {"maxCores": self.profile.cpus, "maxMemory": self.profile.memory}
+        return {name: value for name, value in wanted.items() if value}
 
     def _config(self) -> Dict[str, Any]:
         config: Dict[str, Any] = {

@@ -119,12 +119,28 @@ def _stop(client: MorpheusClient, machine: Machine, waiter: Waiter) -> None:
 
 
 def _verify_created(machine: Machine, creation: Creation) -> None:
-    problems = [*_volume_problems(machine, creation), *_interface_problems(machine, creation)]
+    problems = [
+        *_size_problems(machine, creation),
+        *_volume_problems(machine, creation),
+        *_interface_problems(machine, creation),
+    ]
     if problems:
         raise NotAsAskedError(
             f"The {machine} was made, but not as asked: {'; '.join(problems)}.",
             hint="Remove it (state: absent) and look at the layout's and plan's own settings.",
         )
+
+
+def _size_problems(machine: Machine, creation: Creation) -> List[str]:
+    wanted, server = creation.profile, machine.server
+    if server is None:
+        return []
+    sizes = (("CPUs", wanted.cpus, server.cpus), ("bytes of memory", wanted.memory, server.memory))
+    return [
+        f"it has {made} {what}, not {asked}"
+        for what, asked, made in sizes
+        if asked and made and asked != made
+    ]
 
 
 def _volume_problems(machine: Machine, creation: Creation) -> List[str]:

@@ -93,29 +93,45 @@ def find_plan(
     client: MorpheusClient, wanted: str, *, cloud: Named, layout: Named, group: Named
 ) -> Named:
     """Return the service plan, of those that this cloud, layout and group may use."""
-    answer = client.get(
-        "/api/instances/service-plans",
-        {"zoneId": str(cloud.id), "layoutId": str(layout.id), "siteId": str(group.id)},
-    )
-    return choose("plan", wanted, _named(children(answer, "plans")))
+    offered = list_plans(client, cloud=cloud, layout=layout, group=group)
+    return choose("plan", wanted, _named(offered))
+
+
+def list_plans(client: MorpheusClient, *, cloud: Named, layout: Named, group: Named) -> List[Json]:
+    """Return the service plans that this cloud, layout and group may use, as the appliance tells them."""
+    query = {"zoneId": str(cloud.id), "layoutId": str(layout.id), "siteId": str(group.id)}
+    return children(client.get("/api/instances/service-plans", query), "plans")
 
 
 def find_network(client: MorpheusClient, wanted: str, cloud: Named) -> Named:
     """Return the network of this cloud; the options list's form "network-20" is its id 20."""
-    found = client.list_all("/api/networks", "networks", {"zoneId": str(cloud.id)})
-    return choose("network", wanted, _named(found), prefix="network-")
+    return choose("network", wanted, _named(list_networks(client, cloud)), prefix="network-")
+
+
+def list_networks(client: MorpheusClient, cloud: Named) -> List[Json]:
+    """Return the networks of this cloud, as the appliance tells them."""
+    return client.list_all("/api/networks", "networks", {"zoneId": str(cloud.id)})
 
 
 def find_datastore(
     client: MorpheusClient, wanted: str, *, cloud: Named, cluster: Optional[Named]
 ) -> Named:
     """Return the datastore of the cluster, or of the cloud if no cluster is named."""
+    return choose(
+        "datastore", wanted, _named(list_datastores(client, cloud=cloud, cluster=cluster))
+    )
+
+
+def list_datastores(
+    client: MorpheusClient, *, cloud: Named, cluster: Optional[Named]
+) -> List[Json]:
+    """Return the datastores of the cluster, or of the cloud, as the appliance tells them."""
     path = (
         f"/api/clusters/{cluster.id}/datastores"
         if cluster
         else f"/api/zones/{cloud.id}/data-stores"
     )
-    return choose("datastore", wanted, _named(client.list_all(path, "datastores")))
+    return client.list_all(path, "datastores")
 
 
 def find_pool(client: MorpheusClient, wanted: str, *, cloud: Named, layout: Named) -> Named:

@@ -54,7 +54,7 @@ class Controller:
 
 @dataclass(frozen=True)
 class Server:
-    """One virtual machine. `power_state` is on, off, paused or unknown."""
+    """One virtual machine. `power_state` is on, off, paused or unknown; `memory` is in bytes."""
 
     id: int
     uuid: str
@@ -66,6 +66,8 @@ class Server:
     volumes: Tuple[Volume, ...]
     interfaces: Tuple[Interface, ...]
     controllers: Tuple[Controller, ...]
+    cpus: Optional[int] = None
+    memory: Optional[int] = None
 
     def volume(self, volume_id: int) -> Optional[Volume]:
         """Return the attached volume with this id, None if it is not attached here."""
@@ -90,6 +92,8 @@ def parse_server(thing: Json) -> Server:
         volumes=tuple(volumes),
         interfaces=tuple(map(_parse_interface, children(thing, "interfaces"))),
         controllers=tuple(map(_parse_controller, children(thing, "controllers"))),
+        cpus=maybe_int(thing.get("maxCores")),
+        memory=maybe_int(thing.get("maxMemory")),
     )
 
 
