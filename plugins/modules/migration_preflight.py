@@ -103,6 +103,35 @@ options:
     description: Whether the sync carries what no file system uses as zeros.
     type: bool
     default: false
+  datastore:
+    description: Datastore for new volumes of the target.
+    type: str
+    required: true
+  datastores:
+    description: Source disk name to datastore, for disks whose volumes go elsewhere.
+    type: dict
+    default: {}
+  delete_volumes:
+    description: Names of the target's volumes that may be deleted, with their data, once they take no disk.
+    type: list
+    elements: str
+    default: []
+  offer:
+    description: What the appliance offers, as M(ferry.hvm.morpheus_offer_info) returned it. Left out, names are not judged.
+    type: dict
+  plan:
+    description: Service plan of a target that is made. Left out, the one that fits the source best.
+    type: str
+  cpus:
+    description: Virtual CPUs of a target that is made.
+    type: int
+  memory:
+    description: Memory of a target that is made, in bytes.
+    type: int
+  network_map:
+    description: Network of the source to network of the target at cutover.
+    type: dict
+    default: {}
   accepted_warnings:
     description: Codes of warnings that the operator has accepted.
     type: list
@@ -124,6 +153,7 @@ EXAMPLES = r"""
     guest_network_is_isolated: true
     migration_network: migration
     placement: cluster1
+    datastore: datastore1
   delegate_to: localhost
 """
 
@@ -167,6 +197,8 @@ from ansible_collections.ferry.hvm.plugins.module_utils.entry.run import (
     run_module,
 )
 from ansible_collections.ferry.hvm.plugins.module_utils.workload import findings, preflight
+from ansible_collections.ferry.hvm.plugins.module_utils.workload.profile import Profile
+from ansible_collections.ferry.hvm.plugins.module_utils.workload.volume_changes import Wishes
 
 SPEC = ArgumentSpec(
     options={
@@ -190,6 +222,14 @@ SPEC = ArgumentSpec(
         "only_disks": {"type": "list", "elements": "str", "default": []},
         "used_blocks": {"type": "bool", "default": False},
         "disk_map": {"type": "dict", "default": {}},
+        "datastore": {"type": "str", "required": True},
+        "datastores": {"type": "dict", "default": {}},
+        "delete_volumes": {"type": "list", "elements": "str", "default": []},
+        "offer": {"type": "dict"},
+        "plan": {"type": "str"},
+        "cpus": {"type": "int"},
+        "memory": {"type": "int"},
+        "network_map": {"type": "dict", "default": {}},
         "accepted_warnings": {"type": "list", "elements": "str", "default": []},
     },
 )
@@ -234,10 +274,26 @@ def _observed(params: Mapping[str, Any]) -> findings.Observed:
         alike=params["alike"],
         own_snapshots=params["own_snapshots"],
         other_snapshots=params["other_snapshots"],
-        only_disks=params["only_disks"],
         used_blocks=params["used_blocks"],
-        disk_map=params["disk_map"],
+        profile=_profile(params),
+        offer=params["offer"],
         may_create=params["may_create"],
+    )
+
+
+def _profile(params: Mapping[str, Any]) -> Profile:
+    return Profile(
+        plan=params["plan"] or "",
+        cpus=params["cpus"],
+        memory=params["memory"],
+        network_map=params["network_map"],
+        only_disks=params["only_disks"],
+        wishes=Wishes(
+            disk_map=params["disk_map"],
+            datastore=params["datastore"],
+            datastores=params["datastores"],
+            deletable=params["delete_volumes"],
+        ),
     )
 
 

@@ -175,6 +175,32 @@ class Playground:
         return PlaybookRun(done.returncode, done.stdout + done.stderr, results)
 
 
+def play(
+    folder: Path,
+    inventory: Mapping[str, Any],
+    tasks: Sequence[Mapping[str, Any]],
+    *options: str,
+    variables: Mapping[str, str],
+) -> PlaybookRun:
+    """Run the tasks on all hosts of the inventory, in `folder`, with more environment variables.
+
+    What was printed comes in one line: Ansible wraps warnings wherever a line is full.
+    """
+    hosts, playbook = folder / "inventory.json", folder / "play.json"
+    hosts.write_text(json.dumps(inventory))
+    playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
+    program = Path(sys.executable).with_name("ansible-playbook")
+    done = subprocess.run(
+        [str(program), "-i", str(hosts), str(playbook), *options],
+        cwd=CHECKOUT,
+        env={**environment(), **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return PlaybookRun(done.returncode, " ".join((done.stdout + done.stderr).split()), {})
+
+
 def environment() -> dict[str, str]:
     """Return the environment of a playbook run: this checkout's configuration, nothing of ours."""
     return {

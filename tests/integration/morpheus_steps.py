@@ -70,6 +70,9 @@ PLACE: Mapping[str, Any] = {
 TARGET: Mapping[str, Any] = {
     "name": "web01",
     **PLACE,
+    "plan": "lab-custom",
+    "cpus": 2,
+    "memory": 2 * GIB,
     "volumes": [
         {"name": "data", "size": GIB + 1, "unit": 1},
         {"name": "root", "size": 2 * GIB, "root": True, "datastore": "lab-datastore", "unit": 0},

@@ -8,8 +8,6 @@ The volumes' bytes are written and judged by qemu-io.
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,8 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.ansible_host import CHECKOUT
-from tests.integration.ansible_host import environment as plain_environment
+from tests.integration.ansible_host import play
 from tests.integration.morpheus_steps import GIB, PLACE, Modules, environment
 from tests.support.appliance_api import Api, fresh_api
 from tests.support.volume_bytes import fill, holds
@@ -113,27 +110,17 @@ class Scene:
 
     def play(self, hosts: Sequence[str], tasks: Sequence[Mapping[str, Any]], *options: str) -> str:
         """What was printed while the tasks ran on the hosts. Fails the test if the run fails."""
-        inventory, playbook = self.folder / "inventory.json", self.folder / "play.json"
         variables = {host: {"ferry_instance": host} for host in hosts}
         common = {
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
         }
-        inventory.write_text(json.dumps({"all": {"hosts": variables, "vars": common}}))
-        playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
-        program = Path(sys.executable).with_name("ansible-playbook")
-        done = subprocess.run(
-            [str(program), "-i", str(inventory), str(playbook), *options],
-            cwd=CHECKOUT,
-            env={**plain_environment(), **environment(self.api.appliance)},
-            capture_output=True,
-            text=True,
-            check=False,
+        inventory = {"all": {"hosts": variables, "vars": common}}
+        done = play(
+            self.folder, inventory, tasks, *options, variables=environment(self.api.appliance)
         )
-        output = done.stdout + done.stderr
-        assert done.returncode == 0, output
-        # Warnings are wrapped, wherever the line is full.
-        return " ".join(output.split())
+        assert done.status == 0, done.output
+        return done.output
 
     def _instance(
         self, name: str, volumes: list[str], tags: Mapping[str, Any] | None = None

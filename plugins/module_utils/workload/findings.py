@@ -7,6 +7,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Mapping, Sequence
 
+from .profile import Profile
+
 ERROR, WARNING, NOTE = "error", "warning", "note"
 
 
@@ -33,7 +35,8 @@ class Observed:
     the target does not exist yet. `detached` are volumes of the guest that no instance holds, left by a
     run that was killed while it moved them. `placement` is the cluster or pool for what is created.
     `alike` are workloads of the same run that would work on the same objects. The snapshots are the
-    target's: those of this migration, and those that somebody else took.
+    target's: those of this migration, and those that somebody else took. `offer` is what
+    `morpheus_offer_info` returned, None where nobody looked.
     """
 
     workload: str
@@ -52,7 +55,7 @@ class Observed:
     alike: Sequence[str] = ()
     own_snapshots: Sequence[str] = ()
     other_snapshots: Sequence[str] = ()
-    only_disks: Sequence[str] = ()
     used_blocks: bool = False
-    disk_map: Mapping[str, str] = field(default_factory=dict)
+    profile: Profile = field(default_factory=Profile)
+    offer: Mapping[str, Any] | None = None
     may_create: bool = False

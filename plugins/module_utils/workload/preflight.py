@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Callable, Iterator, Sequence
 
 from ..errors import InputError
-from . import source_checks, target_checks
+from . import profile_checks, source_checks, target_checks
 from .findings import ERROR, NOTE, WARNING, Finding, Observed
 from .pairing import fixed_disks
 from .prediction import Figure, predict, tell
@@ -122,7 +122,7 @@ def predict_sync(observed: Observed) -> list[Figure]:
     tags = observed.instance["tags"] if observed.instance else {}
     return predict(
         observed.source["file_systems"],
-        fixed_disks(observed.source["disks"], observed.only_disks),
+        fixed_disks(observed.source["disks"], observed.profile.only_disks),
         tags,
     )
 
@@ -140,6 +140,9 @@ CHECKS: tuple[Callable[[Observed], Iterator[Finding]], ...] = (
     source_checks.disks_are_in_a_snapshot,
     target_checks.snapshots_are_told,
     target_checks.disks_have_their_volumes,
+    profile_checks.plan_is_offered,
+    profile_checks.places_are_offered,
+    profile_checks.networks_are_mapped,
     target_checks.clone_is_kept_apart,
     source_checks.source_has_a_view,
     source_checks.unused_is_carried_as_before,

@@ -8,23 +8,40 @@ from typing import Iterator
 
 from ..errors import InputError
 from .findings import ERROR, NOTE, WARNING, Finding, Observed
-from .pairing import fixed_disks, guest_volumes, pair_disks
+from .pairing import fixed_disks, guest_volumes
+from .volume_changes import VolumeChanges, plan_changes
 
 # Statuses in which an instance is at rest (plugin-core, Instance.Status).
 SETTLED_STATUSES = ("running", "stopped", "suspended", "warning", "unknown")
 
 
 def disks_have_their_volumes(observed: Observed) -> Iterator[Finding]:
-    """A pair is never guessed."""
+    """A pair is never guessed; what the volumes need is done before the sync, and told here."""
     try:
-        disks = fixed_disks(observed.source["disks"], observed.only_disks)
+        disks = fixed_disks(observed.source["disks"], observed.profile.only_disks)
         if observed.instance is not None:
             volumes = guest_volumes(
                 observed.instance, worker=observed.worker, detached=observed.detached
             )
-            pair_disks(disks, volumes, observed.disk_map)
+            yield from _tell(observed, plan_changes(disks, volumes, observed.profile.wishes))
     except InputError as error:
         yield Finding("disks_do_not_pair", ERROR, observed.workload, error.what, error.hint)
+
+
+def _tell(observed: Observed, changes: VolumeChanges) -> Iterator[Finding]:
+    told = changes.tell()
+    if told:
+        text = f"Before the sync {'; '.join(told)}."
+        yield Finding("volumes_change", NOTE, observed.workload, text)
+    for name in changes.kept:
+        yield Finding(
+            "volume_without_disk",
+            WARNING,
+            observed.workload,
+            f"Volume {name} of the target takes no disk of the source: the disk was removed, or is left out.",
+            "Name it in ferry_delete_volumes to have it deleted with its data, or accept the code: it stays "
+            "attached as the last sync left it.",
+        )
 
 
 def target_is_at_rest(observed: Observed) -> Iterator[Finding]:

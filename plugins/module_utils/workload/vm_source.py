@@ -67,6 +67,7 @@ def _interface(card: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": "",
         "mac": card["mac"],
+        "network": card["network"],
         "is_physical": True,
         "addresses": list(card["addresses"] or ()),
     }

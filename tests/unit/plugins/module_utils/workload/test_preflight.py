@@ -17,12 +17,17 @@ from ansible_collections.ferry.hvm.plugins.module_utils.workload.findings import
     Finding,
     Observed,
 )
+from ansible_collections.ferry.hvm.plugins.module_utils.workload.profile import Profile
+from ansible_collections.ferry.hvm.plugins.module_utils.workload.volume_changes import Wishes
 
 SOURCE: dict[str, Any] = {
     "is_root": True,
     "port_free": True,
     "view": {"view": "moving", "reason": "The source has no LVM."},
     "exports": [],
+    "interfaces": [{"name": "ens192", "mac": "00:50:56:01:02:03", "is_physical": True}],
+    "cpus": 2,
+    "memory": 2 * GIB,
     "firmware": "bios",
     "os": {"id": "debian", "like": [], "version": "12", "name": "Debian 12"},
     "file_systems": [{"device": "/dev/sda1", "mount_point": "/", "type": "ext4", "used": 9}],
@@ -197,7 +202,11 @@ def test_of_a_stopped_source_nothing_needs_to_be_said(ready: Observed) -> None:
         pytest.param(
             {"instance": {**INSTANCE, "volumes": []}}, "disks_do_not_pair", id="no volume"
         ),
-        pytest.param({"only_disks": ["sdz"]}, "disks_do_not_pair", id="a disk the source lacks"),
+        pytest.param(
+            {"profile": Profile(only_disks=["sdz"])},
+            "disks_do_not_pair",
+            id="a disk the source lacks",
+        ),
         pytest.param(
             {"worker_image": "/nonexistent"}, "worker_image_missing", id="no worker image"
         ),
@@ -313,3 +322,31 @@ def test_a_root_that_a_killed_run_left_attached_nowhere_still_takes_its_disk(
     assert codes(left, ERROR) == []
     stranger = {**root, "id": 2}
     assert codes(replace(left, detached=[stranger]), ERROR) == ["disks_do_not_pair"]
+
+
+def test_what_becomes_of_the_volumes_is_told_and_a_volume_without_a_disk_stops(
+    ready: Observed,
+) -> None:
+    """A disk grew, one was added, and two were removed, of which one may be deleted."""
+    volumes = [
+        {**INSTANCE["volumes"][0], "id": number, "name": name}
+        for number, name in ((2, "sdx"), (3, "sdy"))
+    ]
+    instance = {**INSTANCE, "volumes": [*INSTANCE["volumes"], *volumes]}
+    grown = {**SOURCE["disks"][0], "size": GIB + 1}
+    source = {**SOURCE, "disks": [grown, {**grown, "name": "sdb", "mounted": []}]}
+    changed = replace(
+        ready,
+        instance=instance,
+        source=source,
+        profile=Profile(wishes=Wishes(datastore="ds", deletable=["sdy"])),
+    )
+    told = {finding.code: finding for finding in preflight.judge(changed)}
+    assert told["volumes_change"].text == (
+        "Before the sync volume sda grows from 1.0 GiB (1073741824) to 2.0 GiB (2147483648); volume sdb of "
+        "2.0 GiB (2147483648) is made on ds for disk sdb; volume sdy is deleted with its data."
+    )
+    assert (told["volume_without_disk"].severity, told["volume_without_disk"].text[:10]) == (
+        WARNING,
+        "Volume sdx",
+    )

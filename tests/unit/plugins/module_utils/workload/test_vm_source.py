@@ -28,7 +28,7 @@ def disk(key: int, **more: Any) -> dict[str, Any]:
 
 def vm(*disks: dict[str, Any], **guest: Any) -> dict[str, Any]:
     told = {"id": "debian12_64Guest", "full_name": None, "hostname": None, **guest}
-    card = {"mac": "00:50:56:00:00:11", "addresses": None}
+    card = {"mac": "00:50:56:00:00:11", "network": "Production", "addresses": None}
     return {
         "name": "web01",
         "guest": told,
