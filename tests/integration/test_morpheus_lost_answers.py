@@ -56,6 +56,12 @@ CHANGES = {
         "instance",
         {"name": "web01", "networks": [{"network": "isolated"}]},
     ),
+    "add and delete volumes": Change(
+        "PUT",
+        "/resize$",
+        "volume_set",
+        {"instance": "web01", "volumes": [{"name": "more", "size": 1}], "absent": ["data"]},
+    ),
     "take a snapshot": Change(
         "PUT", "/snapshot$", "snapshot", {"instance": "web01", "name": "new", "state": "present"}
     ),

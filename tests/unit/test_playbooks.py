@@ -1,0 +1,65 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbooks take the documented steps in the documented order: the table is the sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+PLAYBOOKS = Path(__file__).resolve().parents[2] / "playbooks"
+
+BEFORE = ("preflight", "follow_run")
+# Volumes follow the disks when the target is as after its last sync, and before the worker is attached.
+TO_THE_WORKER = (
+    "reconcile_target",
+    "upload_worker_image",
+    "create_volume_creator",
+    "detach_volume_from_creator",
+    "attach_worker_volume",
+    "remove_volume_creator",
+    "start_worker",
+)
+DATA = ("replicate_source_data", "prepare_target", "stop_instance", "detach_worker_volume")
+HELPERS_GO = ("delete_worker_volume", "delete_worker_image", "start_instance")
+OFF, MADE = "power_off_instance", "create_target_instance"
+SOURCE_SNAPSHOT, KEPT = "create_source_snapshot", "create_instance_snapshot"
+GONE = "remove_source_snapshot"
+
+SEQUENCES = {
+    "initial_os": (MADE, OFF, *TO_THE_WORKER, *DATA, *HELPERS_GO),
+    "delta_os": (OFF, *TO_THE_WORKER, *DATA, *HELPERS_GO),
+    "initial_vm": (MADE, SOURCE_SNAPSHOT, OFF, *TO_THE_WORKER, *DATA, KEPT, *HELPERS_GO, GONE),
+    "delta_vm": (
+        SOURCE_SNAPSHOT,
+        OFF,
+        "revert_to_snapshot",
+        *TO_THE_WORKER,
+        *DATA,
+        "delete_previous_snapshot",
+        KEPT,
+        *HELPERS_GO,
+        GONE,
+    ),
+}
+
+
+def roles_of(tasks: list[dict[str, Any]]) -> Iterator[tuple[str, list[str]]]:
+    """Each role in its order, with its tags; what rescues is not part of the sequence."""
+    for task in tasks:
+        yield from roles_of(task.get("block", []))
+        role = task.get("ansible.builtin.import_role")
+        if role:
+            yield role["name"].removeprefix("ferry.hvm."), task["tags"]
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_a_playbook_takes_the_steps_in_their_order_each_under_its_own_tag(name: str) -> None:
+    (play,) = yaml.safe_load((PLAYBOOKS / f"{name}.yml").read_text())
+    taken = list(roles_of(play["tasks"]))
+    assert tuple(role for role, _tags in taken) == (*BEFORE, *SEQUENCES[name])
+    assert [tags[0] for _role, tags in taken] == [role for role, _tags in taken]
