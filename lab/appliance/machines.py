@@ -12,7 +12,7 @@ from .. import network, qemu
 from ..hardware import NIC_COUNT, Disk, Machine, Medium, Nic
 from . import catalog
 from .records import Image, Instance, Volume
-from .settings import ApplianceSettings
+from .settings import ApplianceSettings, Behaviour
 from .storage import Storage
 
 
@@ -45,9 +45,10 @@ class Machines(Protocol):
 class QemuMachines:
     """Instances as QEMU machines of this host."""
 
-    def __init__(self, settings: ApplianceSettings, storage: Storage) -> None:
+    def __init__(self, settings: ApplianceSettings, storage: Storage, behaviour: Behaviour) -> None:
         self._settings = settings
         self._storage = storage
+        self._behaviour = behaviour
 
     async def start(
         self, instance: Instance, volumes: Sequence[Volume], medium: Image | None
@@ -94,7 +95,7 @@ class QemuMachines:
             console=self._settings.directory / f"console-{instance.name}.log",
             memory=memory,
             cpus=cores,
-            disks=[self._disk(volume) for volume in volumes],
+            disks=self._disks(volumes),
             nics=self._nics(instance),
             medium=self._medium(medium),
             namespace=self._settings.namespace,
@@ -105,11 +106,16 @@ class QemuMachines:
         # After the root: an empty one is passed over by the firmware, which then tries the medium.
         return None if image is None else Medium(self._storage.image_path(image), boot_order=1)
 
-    def _disk(self, volume: Volume) -> Disk:
+    def _disks(self, volumes: Sequence[Volume]) -> list[Disk]:
+        units = [volume.unit or 0 for volume in volumes]
+        seen = place_disks(units, is_reversed=self._behaviour.reverse_disks)
+        return [self._disk(volume, unit) for volume, unit in zip(volumes, seen, strict=True)]
+
+    def _disk(self, volume: Volume, unit: int) -> Disk:
         return Disk(
             path=self._storage.volume_path(volume),
-            unit=volume.unit or 0,
-            serial=volume.uuid,
+            unit=unit,
+            serial=volume.uuid if self._behaviour.disk_serials else "",
             boot_order=0 if volume.root else None,
         )
 
@@ -123,6 +129,15 @@ class QemuMachines:
             )
             for number, interface in enumerate(instance.interfaces)
         ]
+
+
+def place_disks(units: Sequence[int], *, is_reversed: bool) -> list[int]:
+    """Return for each disk the unit whose PCI slot it gets: its own, or as if counted from the end."""
+    if not is_reversed:
+        return list(units)
+    ordered = sorted(units)
+    mirrored = dict(zip(ordered, reversed(ordered), strict=True))
+    return [mirrored[unit] for unit in units]
 
 
 def _tap(instance: Instance, number: int) -> str:

@@ -79,6 +79,10 @@ class Behaviour:
     revert_undoes_moves: bool = False
     # Uploads end after so many bytes and are called a success all the same; None: they are whole.
     truncate_upload: int | None = None
+    # False: guests see no serials of their disks.
+    disk_serials: bool = True
+    # True: the PCI order of an instance's disks is the reverse of their units' order.
+    reverse_disks: bool = False
 
     def change(self, changes: Mapping[str, Any]) -> None:
         """The named values are changed. Raises RefusedError for a name that does not exist."""

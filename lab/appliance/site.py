@@ -48,7 +48,7 @@ def build_site(settings: ApplianceSettings) -> Site:
     records = load_records(settings.records)
     storage = Storage(settings)
     machines: Machines = (
-        QemuMachines(settings, storage)
+        QemuMachines(settings, storage, behaviour)
         if settings.real_machines
         else NullMachines(settings, behaviour)
     )

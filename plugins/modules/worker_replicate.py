@@ -14,8 +14,9 @@ author:
 description:
   - Runs one sync on the worker. The receiver dials the source's sender, compares disk by disk, fetches what
     differs, and ends when both ends agree on the digest of every disk.
-  - Each source disk goes to exactly one device of the worker, known by the serial of its volume, else by its
-    unit number. Whatever leaves a doubt is refused before anything is written, and so are a missing disk, one
+  - Each source disk goes to exactly one device of the worker, known by the serial of its volume. Where the
+    hypervisor gives none, it is known by what the volume held at its last sync, else by a size that no other
+    has, and by its unit number only with O(units_in_order). Whatever leaves a doubt is refused before anything is written, and so are a missing disk, one
     that is in use (the worker's own is), and one that is smaller than its source.
   - The receiver is a process of its own. It survives the controller; a task for the same run follows it, a
     task for another run of the same migration stops it first.
@@ -92,9 +93,8 @@ options:
         default: ''
       unit:
         description:
-          - The volume's unit number on its controller. It is used only where the worker's disks have no
-            serial. The free disks are then taken in the order of their PCI addresses, if there are exactly as
-            many as units.
+          - The volume's unit number on its controller. It is used only with O(units_in_order), for disks that
+            nothing else tells apart.
         type: int
       size:
         description: The volume's size in bytes; V(0) if it is not known.
@@ -104,6 +104,19 @@ options:
         description: The device on the worker, for a platform that tells neither serial nor unit.
         type: str
         default: ''
+      content:
+        description:
+          - Kind and id of what the volume held at its last sync, as RV(replication) named it then. Empty if it
+            is not known.
+        type: str
+        default: ''
+  units_in_order:
+    description:
+      - Whether the hypervisor is known to give a higher unit number a higher PCI address. The worker cannot
+        find that out, and where it is not so a disk takes another's place. Equal disks without serials are
+        refused without it.
+    type: bool
+    default: false
   connections:
     description:
       - How many connections carry a disk at a time; of all disks at once together at most 8.
@@ -192,7 +205,8 @@ replication:
       sample: 12.4
     disks:
       description: >-
-        The disks. C(name), C(size), C(target) (the device), C(found_by) (V(serial), V(unit) or V(path)) always;
+        The disks. C(name), C(size), C(target) (the device), C(found_by) (V(path), V(serial), V(content), V(size)
+        or V(unit)) always;
         the other keys when the sync is done.
       type: list
       elements: dict

@@ -55,8 +55,10 @@ SPEC = ArgumentSpec(
                 "unit": {"type": "int"},
                 "size": {"type": "int", "default": 0},
                 "path": {"type": "str", "default": ""},
+                "content": {"type": "str", "default": ""},
             },
         },
+        "units_in_order": {"type": "bool", "default": False},
         "connections": {"type": "int", "default": 0},
         "disks_at_once": {"type": "int", "default": 1},
         "stall_limit": {"type": "int", "default": 600},
@@ -121,7 +123,8 @@ def _match(params: Params, devices: Sequence[BlockDevice], *, is_planned: bool) 
     if is_planned:
         devices = [replace(device, is_in_use=False) for device in devices]
     sources = [SourceDisk(disk["name"], disk["size"]) for disk in params["source_disks"]]
-    return map_disks(sources, [Wanted(**disk) for disk in params["target_disks"]], devices)
+    wanted = [Wanted(**disk) for disk in params["target_disks"]]
+    return map_disks(sources, wanted, devices, units_in_order=params["units_in_order"])
 
 
 def running_receivers(migration_id: str) -> List[Record]:

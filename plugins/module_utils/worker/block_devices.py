@@ -14,6 +14,8 @@ import re
 from dataclasses import dataclass
 from typing import Callable, Sequence
 
+from .content_identity import HEAD_LENGTH, identify_content
+
 # /sys/block/*/size counts in these, whatever the device's own block size (kernel, block/genhd.c).
 _SYSFS_SECTOR = 512
 _PCI_ADDRESS = re.compile(r"[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
@@ -21,7 +23,10 @@ _PCI_ADDRESS = re.compile(r"[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 
 @dataclass(frozen=True)
 class BlockDevice:
-    """One whole disk. `size` in bytes; `serial` "" where it has none; `pci_address` of its controller."""
+    """One whole disk. `size` in bytes; `serial` "" where it has none; `pci_address` of its controller.
+
+    `content` is the id of what it holds; "" for a blank disk, and for one in use, which is not read.
+    """
 
     name: str
     path: str
@@ -29,6 +34,7 @@ class BlockDevice:
     serial: str
     pci_address: str
     is_in_use: bool
+    content: str = ""
 
 
 def read_block_devices(
@@ -45,6 +51,7 @@ def read_block_devices(
 
 
 def _describe(folder: str, path: str, size: int, is_in_use: Callable[[str], bool]) -> BlockDevice:
+    claimed = is_in_use(path)
     return BlockDevice(
         name=os.path.basename(path),
         path=path,
@@ -52,8 +59,20 @@ def _describe(folder: str, path: str, size: int, is_in_use: Callable[[str], bool
         # virtio-blk shows it beside the disk, SCSI and NVMe disks at their device.
         serial=_read(f"{folder}/serial") or _read(f"{folder}/device/serial"),
         pci_address=_last_pci_address(os.path.realpath(f"{folder}/device")),
-        is_in_use=is_in_use(path),
+        is_in_use=claimed,
+        content="" if claimed else identify_content(_read_head(path)),
     )
+
+
+def _read_head(path: str) -> bytes:
+    try:
+        with open(path, "rb", buffering=0) as stream:
+            return stream.read(HEAD_LENGTH)
+    except OSError as error:
+        # Gone, or without a medium, since it was listed: as is_claimed judges it.
+        if error.errno in (errno.ENOENT, errno.ENXIO, errno.ENOMEDIUM):
+            return b""
+        raise
 
 
 def _last_pci_address(device: str) -> str:

@@ -5,16 +5,23 @@
 Pure: the devices come from `block_devices`. A wrong answer here overwrites a wrong disk, so every
 doubt is an error, and each is raised before anything is written.
 
-    named by      found as                                    refused when
+    known by      found as                                    not believed when
     --------      -----------------------------------------   ---------------------------------
-    path          the device of that path                     there is none
+    path          the device of that path                     (it is the operator's word)
     serial        the one device with that serial             two have it
-    unit          the nth free device by PCI address, n the   not as many free devices without
-                  rank of the unit among the disks so named   serial as disks so named
+    content       the one free device that holds what the     two hold it, or two volumes should
+                  volume held when its last sync ended
+    size          the one free device of exactly that size    two volumes or devices have it
+    unit          the nth free device by PCI address, n the   the operator did not say that the
+                  rank of the unit among those still left     platform keeps this order
+
+A free device is one without a serial that nothing uses; the last three need as many as there are volumes
+without a serial. Equal blank disks without serials look alike in any order, so none is chosen.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Sequence
 
@@ -43,7 +50,8 @@ class Wanted:
     """The volume that is to take the source's disk `source`: how to know its device again.
 
     `serial` is the volume's (its first 20 characters count), `unit` its number on the controller,
-    `path` the operator's own word; `size` in bytes as the appliance says, 0 where it does not.
+    `path` the operator's own word; `size` in bytes as the appliance says, 0 where it does not; `content`
+    the id of what it held when its last sync ended (`content_identity`), "" before the first.
     """
 
     source: str
@@ -51,6 +59,7 @@ class Wanted:
     unit: int | None = None
     path: str = ""
     size: int = 0
+    content: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,12 +72,19 @@ class Match:
 
 
 def map_disks(
-    sources: Sequence[SourceDisk], wanted: Sequence[Wanted], devices: Sequence[BlockDevice]
+    sources: Sequence[SourceDisk],
+    wanted: Sequence[Wanted],
+    devices: Sequence[BlockDevice],
+    *,
+    units_in_order: bool = False,
 ) -> Sequence[Match]:
-    """Return one match for each of `sources`, in their order. Raises MappingError for any doubt."""
+    """Return one match for each of `sources`, in their order. Raises MappingError for any doubt.
+
+    `units_in_order`: the platform gives a higher unit a higher PCI address. Nothing here can tell.
+    """
     by_name = _pair_up(sources, wanted)
     found = _find_named(wanted, devices)
-    found.update(_find_by_unit(wanted, devices, found))
+    found.update(_find_without_serial(wanted, devices, found, units_in_order=units_in_order))
     matches = [Match(source, found[source.name][0], found[source.name][1]) for source in sources]
     _refuse_shared_device(matches)
     for match in matches:
@@ -128,24 +144,61 @@ def _with_serial(each: Wanted, devices: Sequence[BlockDevice]) -> List[BlockDevi
     return [device for device in devices if serial and device.serial[:SERIAL_LENGTH] == serial]
 
 
-def _find_by_unit(
-    wanted: Sequence[Wanted], devices: Sequence[BlockDevice], found: _Found
+def _find_without_serial(
+    wanted: Sequence[Wanted],
+    devices: Sequence[BlockDevice],
+    found: _Found,
+    *,
+    units_in_order: bool,
 ) -> _Found:
-    """Return the devices of what `found` lacks, paired by rank.
+    """Return the devices of what `found` lacks.
 
-    Which PCI slot a unit gets is the platform's choice, but a higher unit gets a higher one. So the
-    order tells, if and only if the free devices are exactly the wanted ones. A device with a serial
-    that is no wanted volume's is somebody else's, so it never counts as free.
+    A device with a serial that is no wanted volume's is somebody else's, so it never counts as free.
     """
     missing = [each for each in wanted if each.source not in found]
-    if not missing:
-        return {}
     free = _free_without_serial(devices, found)
-    units = {each.unit for each in missing}
-    if None in units or len(units) != len(missing) or len(free) != len(missing):
+    if len(free) != len(missing):
         raise _not_found(missing, devices, free)
-    ranked = sorted(missing, key=lambda each: each.unit or 0)
-    return {each.source: (device, "unit") for each, device in zip(ranked, free)}
+    known: _Found = {}
+    for by in ("content", "size"):
+        known.update(_find_unique(*_left(missing, free, known), by))
+    left, rest = _left(missing, free, known)
+    if left and not (units_in_order and _have_units(left)):
+        raise _not_found(left, devices, rest)
+    ranked = sorted(left, key=lambda each: each.unit or 0)
+    known.update({each.source: (device, "unit") for each, device in zip(ranked, rest)})
+    return known
+
+
+def _left(
+    missing: Sequence[Wanted], free: Sequence[BlockDevice], known: _Found
+) -> tuple[List[Wanted], List[BlockDevice]]:
+    taken = {device.path for device, _by in known.values()}
+    return (
+        [each for each in missing if each.source not in known],
+        [device for device in free if device.path not in taken],
+    )
+
+
+def _find_unique(wanted: Sequence[Wanted], free: Sequence[BlockDevice], by: str) -> _Found:
+    """Return what one volume and one device alone have in common: their `content` or their `size`."""
+    ours = Counter(getattr(each, by) for each in wanted)
+    theirs = Counter(getattr(device, by) for device in free)
+    of_device = {getattr(device, by): device for device in free}
+    marks = {each.source: getattr(each, by) for each in wanted}
+    return {
+        source: (of_device[mark], by)
+        for source, mark in marks.items()
+        if mark and ours[mark] == theirs[mark] == 1
+    }
+
+
+def _have_units(wanted: Sequence[Wanted]) -> bool:
+    """A remembered content that no device holds speaks against every order."""
+    units = {each.unit for each in wanted}
+    return (
+        None not in units and len(units) == len(wanted) and not any(each.content for each in wanted)
+    )
 
 
 def _free_without_serial(devices: Sequence[BlockDevice], found: _Found) -> List[BlockDevice]:
@@ -171,10 +224,11 @@ def _not_found(
     )
     return MappingError(
         f"No disk of the worker is surely the volume for {lacking}. The worker has "
-        f"{_names(devices)}; free and without a serial, so that the unit could tell: "
+        f"{_names(devices)}; free and without a serial: "
         f"{_names(free)}.",
-        hint="Is the volume attached to the instance that runs the worker? Otherwise name the "
-        "device by path.",
+        hint="Is the volume attached to the instance that runs the worker? If so, the hypervisor gives no "
+        "serials: make the volumes differ in size (a volume may be larger than its disk), or say "
+        "ferry_units_in_order where the hypervisor is known to give higher units higher PCI addresses.",
     )
 
 
@@ -197,11 +251,11 @@ def _refuse_unfit(match: Match, wanted: Wanted) -> None:
             "the worker's own disk, or something on it is mounted, mapped or part of an array.",
             hint="Detach the worker's own volume from target_disks, or end what uses the disk.",
         )
-    if match.by == "unit" and wanted.size not in (0, device.size):
+    if match.by in ("unit", "content") and wanted.size not in (0, device.size):
         raise MappingError(
-            f"{device.path}, found by its unit for {source.name}, has {show_exact_size(device.size)}; "
+            f"{device.path}, found by its {match.by} for {source.name}, has {show_exact_size(device.size)}; "
             f"the volume has {show_exact_size(wanted.size)}, so it is another disk.",
-            hint="Name the device by path.",
+            hint="Make the volumes differ in size.",
         )
     needed = max(source.size, wanted.size)
     if device.size < needed:

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -31,8 +34,9 @@ VDB = device("vdb", pci_address="0000:00:0b.0")
 VDC = device("vdc", pci_address="0000:00:0c.0")
 
 
-def found(*arguments: Any) -> list[tuple[str, str, str]]:
-    return [(each.source.name, each.device.path, each.by) for each in map_disks(*arguments)]
+def found(*arguments: Any, **options: Any) -> list[tuple[str, str, str]]:
+    matches = map_disks(*arguments, **options)
+    return [(each.source.name, each.device.path, each.by) for each in matches]
 
 
 def test_a_serial_tells_whatever_the_order() -> None:
@@ -46,7 +50,7 @@ def test_a_serial_tells_whatever_the_order() -> None:
 
 def test_units_tell_by_their_rank_when_there_is_no_serial() -> None:
     wanted = [Wanted("sda", serial=UUID_A, unit=7), Wanted("sdb", serial=UUID_B, unit=3)]
-    assert found([SDA, SDB], wanted, [VDC, OWN, VDB]) == [
+    assert found([SDA, SDB], wanted, [VDC, OWN, VDB], units_in_order=True) == [
         ("sda", "/dev/vdc", "unit"),
         ("sdb", "/dev/vdb", "unit"),
     ]
@@ -55,7 +59,7 @@ def test_units_tell_by_their_rank_when_there_is_no_serial() -> None:
 def test_one_by_serial_leaves_the_other_to_its_unit() -> None:
     devices = [OWN, VDB, device("vdc", serial=UUID_A[:20])]
     wanted = [Wanted("sda", serial=UUID_A, unit=1), Wanted("sdb", unit=2)]
-    assert found([SDA, SDB], wanted, devices) == [
+    assert found([SDA, SDB], wanted, devices, units_in_order=True) == [
         ("sda", "/dev/vdc", "serial"),
         ("sdb", "/dev/vdb", "unit"),
     ]
@@ -130,7 +134,7 @@ def test_the_operators_path_goes_before_all() -> None:
 )
 def test_doubt_is_refused(wanted: list[Wanted], devices: list[BlockDevice], complaint: str) -> None:
     with pytest.raises(MappingError, match=complaint):
-        map_disks([SDA], wanted, devices)
+        map_disks([SDA], wanted, devices, units_in_order=True)
 
 
 def test_two_disks_on_one_device_are_refused() -> None:
@@ -142,7 +146,7 @@ def test_two_disks_on_one_device_are_refused() -> None:
 def test_two_equal_units_are_refused() -> None:
     wanted = [Wanted("sda", unit=1), Wanted("sdb", unit=1)]
     with pytest.raises(MappingError, match="No disk of the worker is surely"):
-        map_disks([SDA, SDB], wanted, [VDB, VDC])
+        map_disks([SDA, SDB], wanted, [VDB, VDC], units_in_order=True)
 
 
 def test_a_source_disk_named_twice_is_refused() -> None:
@@ -154,3 +158,77 @@ def test_a_source_disk_named_twice_is_refused() -> None:
 def test_no_disk_at_all_is_refused() -> None:
     with pytest.raises(MappingError, match="source_disks is empty"):
         map_disks([], [], [VDB])
+
+
+FIVE = [SourceDisk(f"disk-200{number}", GIB) for number in range(5)]
+ORDERS = pytest.mark.parametrize("order", list(permutations(range(5))))
+
+
+def five_devices(order: Sequence[int], **marks: Sequence[Any]) -> list[BlockDevice]:
+    """Device n of five has the nth PCI address and is the volume `order[n]`, with its marks."""
+    return [
+        device(
+            f"vd{'bcdef'[place]}",
+            **{"pci_address": f"0000:00:{0x0B + place:02x}.0", "size": GIB},
+            **{name: values[volume] for name, values in marks.items()},
+        )
+        for place, volume in enumerate(order)
+    ]
+
+
+def as_ordered(order: Sequence[int], by: str) -> list[tuple[str, str, str]]:
+    return [
+        (f"disk-200{volume}", f"/dev/vd{'bcdef'[order.index(volume)]}", by) for volume in range(5)
+    ]
+
+
+@ORDERS
+def test_five_equal_disks_are_told_by_serial_in_any_order(order: Sequence[int]) -> None:
+    serials = [f"{number}{UUID_A}" for number in range(5)]
+    wanted = [
+        Wanted(disk.name, serial=serials[number], unit=number, size=GIB)
+        for number, disk in enumerate(FIVE)
+    ]
+    devices = five_devices(order, serial=[serial[:20] for serial in serials])
+    assert found(FIVE, wanted, [OWN, *devices]) == as_ordered(order, "serial")
+
+
+@ORDERS
+def test_five_equal_disks_are_told_by_what_they_held_in_any_order(order: Sequence[int]) -> None:
+    contents = [f"gpt-{number}" for number in range(5)]
+    wanted = [
+        Wanted(disk.name, serial=UUID_A, unit=number, size=GIB, content=contents[number])
+        for number, disk in enumerate(FIVE)
+    ]
+    devices = five_devices(order, content=contents)
+    assert found(FIVE, wanted, [OWN, *devices], units_in_order=True) == as_ordered(order, "content")
+
+
+@ORDERS
+def test_five_blank_disks_of_different_sizes_are_told_in_any_order(order: Sequence[int]) -> None:
+    sizes = [(number + 1) * GIB for number in range(5)]
+    wanted = [
+        Wanted(disk.name, unit=number, size=sizes[number]) for number, disk in enumerate(FIVE)
+    ]
+    devices = [replace(each, size=sizes[order[n]]) for n, each in enumerate(five_devices(order))]
+    assert found(FIVE, wanted, [OWN, *devices]) == as_ordered(order, "size")
+
+
+@ORDERS
+def test_five_equal_blank_disks_without_serials_are_refused(order: Sequence[int]) -> None:
+    wanted = [Wanted(disk.name, unit=number, size=GIB) for number, disk in enumerate(FIVE)]
+    with pytest.raises(MappingError, match="No disk of the worker is surely"):
+        map_disks(FIVE, wanted, [OWN, *five_devices(order)])
+
+
+def test_a_clone_beside_its_original_is_not_told_by_content() -> None:
+    wanted = [Wanted("sda", unit=1, content="gpt-1"), Wanted("sdb", unit=2, content="gpt-1")]
+    devices = [replace(VDB, content="gpt-1"), replace(VDC, content="gpt-1")]
+    with pytest.raises(MappingError, match="No disk of the worker is surely"):
+        map_disks([SDA, SDB], wanted, devices, units_in_order=True)
+
+
+def test_units_do_not_speak_for_a_disk_whose_content_is_gone() -> None:
+    wanted = [Wanted("sda", unit=1, content="gpt-1"), Wanted("sdb", unit=2, content="gpt-2")]
+    with pytest.raises(MappingError, match="No disk of the worker is surely"):
+        map_disks([SDA, SDB], wanted, [VDB, VDC], units_in_order=True)
