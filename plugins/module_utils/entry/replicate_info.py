@@ -27,9 +27,13 @@ def _as_result(record: Record) -> Dict[str, Any]:
     return {
         "run": record["run"],
         "certificate": certificate,
-        # A path is told only where one was given: so these compare with what pair_disks makes.
+        # Path and content are told only where given: so these compare with what pair_disks makes.
         "target_disks": [
-            {name: value for name, value in disk.items() if name != "path" or value}
+            {
+                name: value
+                for name, value in disk.items()
+                if name not in ("path", "content") or value
+            }
             for disk in record["target_disks"]
         ],
     }

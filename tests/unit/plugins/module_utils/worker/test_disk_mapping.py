@@ -169,7 +169,8 @@ def five_devices(order: Sequence[int], **marks: Sequence[Any]) -> list[BlockDevi
     return [
         device(
             f"vd{'bcdef'[place]}",
-            **{"pci_address": f"0000:00:{0x0B + place:02x}.0", "size": GIB},
+            pci_address=f"0000:00:{0x0B + place:02x}.0",
+            size=GIB,
             **{name: values[volume] for name, values in marks.items()},
         )
         for place, volume in enumerate(order)
