@@ -77,7 +77,8 @@ def pair_disks(
     volumes = pairing.guest_volumes(instance, worker=worker)
     try:
         carried = pairing.fixed_disks(disks, only)
-        pairs = pairing.pair_disks(carried, volumes, disk_map or {})
+        contents = pairing.remembered_contents(instance)
+        pairs = pairing.pair_disks(carried, volumes, disk_map or {}, contents)
     except InputError as error:
         raise AnsibleFilterError(str(error)) from error
     return [pair.as_target_disk() for pair in pairs]

@@ -16,8 +16,9 @@ description:
     differs, and ends when both ends agree on the digest of every disk.
   - Each source disk goes to exactly one device of the worker, known by the serial of its volume. Where the
     hypervisor gives none, it is known by what the volume held at its last sync, else by a size that no other
-    has, and by its unit number only with O(units_in_order). Whatever leaves a doubt is refused before anything is written, and so are a missing disk, one
-    that is in use (the worker's own is), and one that is smaller than its source.
+    has, and by its unit number only with O(units_in_order). Whatever leaves a doubt is refused before anything is
+    written, and so are a missing disk, one that is in use (the worker's own is), and one that is smaller than its
+    source.
   - The receiver is a process of its own. It survives the controller; a task for the same run follows it, a
     task for another run of the same migration stops it first.
   - While it runs the task shows progress, as one line that is written over on a terminal with a single
@@ -206,8 +207,8 @@ replication:
     disks:
       description: >-
         The disks. C(name), C(size), C(target) (the device), C(found_by) (V(path), V(serial), V(content), V(size)
-        or V(unit)) always;
-        the other keys when the sync is done.
+        or V(unit)) always; the other keys when the sync is done. C(content) is kind and id of what the disk holds
+        then, such as its partition table's.
       type: list
       elements: dict
       contains:

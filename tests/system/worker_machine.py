@@ -174,9 +174,15 @@ def seed(image: Path, target: Path, lab: LabSettings) -> WorkerDisk:
 
 
 def boot(
-    lab: LabSettings, disk: WorkerDisk, others: Sequence[Path], *, name: str, as_cd: bool = False
+    lab: LabSettings,
+    disk: WorkerDisk,
+    others: Sequence[Path] = (),
+    *,
+    name: str,
+    as_cd: bool = False,
+    placed: Sequence[Disk] = (),
 ) -> Worker:
-    """Start a machine from the worker's disk, with other raw disks at units 1, 2, ..."""
+    """Start a machine from the worker's disk, with other raw disks at units 1, 2, ..., or `placed` as they say."""
     directory = lab.directory / name
     directory.mkdir(parents=True)
     machine = Machine(
@@ -185,7 +191,10 @@ def boot(
         console=directory / "console.log",
         memory=GIB,
         cpus=2,
-        disks=[Disk(path, unit, format="raw") for unit, path in enumerate(others, start=1)],
+        disks=[
+            *(Disk(path, unit, format="raw") for unit, path in enumerate(others, start=1)),
+            *placed,
+        ],
         nics=[Nic(MAC, "worker0", MIGRATION)],
         namespace=lab.namespace,
         acceleration=choose_acceleration(),

@@ -18,7 +18,7 @@ from ..replication.daemon import find_holder
 from ..replication.plan import SyncPlan
 from ..replication.progress import write_json
 from ..replication.receiver import RESULT, is_running, plan_sync, start_detached, stop
-from ..worker.block_devices import BlockDevice, read_block_devices
+from ..worker.block_devices import BlockDevice, read_block_devices, read_content
 from ..worker.disk_mapping import Match, SourceDisk, Wanted, map_disks
 from .names import check_slug
 from .run import ArgumentSpec, Outcome
@@ -83,7 +83,7 @@ def work_replicate(params: Params, check_mode: bool) -> Outcome:
         return _outcome(False, {**record, "pid": pid}, "running")
     result = _read_json(os.path.join(directory, RESULT))
     if record and result.get("state") == "done":
-        return _outcome(False, record, "done", result=result)
+        return _outcome(False, _with_contents(record), "done", result=result)
     return _begin(params, directory, check_mode)
 
 
@@ -113,6 +113,12 @@ def _outcome(
     if result is not None:
         replication["result"] = result
     return Outcome(changed=changed, result={"replication": replication})
+
+
+def _with_contents(record: Record) -> Record:
+    """What the disks hold now tells them apart in the next sync, where nothing else does."""
+    disks = [{**disk, "content": read_content(disk["target"])} for disk in record["disks"]]
+    return {**record, "disks": disks}
 
 
 def _match(params: Params, devices: Sequence[BlockDevice], *, is_planned: bool) -> Sequence[Match]:

@@ -60,19 +60,19 @@ def _describe(folder: str, path: str, size: int, is_in_use: Callable[[str], bool
         serial=_read(f"{folder}/serial") or _read(f"{folder}/device/serial"),
         pci_address=_last_pci_address(os.path.realpath(f"{folder}/device")),
         is_in_use=claimed,
-        content="" if claimed else identify_content(_read_head(path)),
+        content="" if claimed else read_content(path),
     )
 
 
-def _read_head(path: str) -> bytes:
+def read_content(path: str) -> str:
+    """Return the id of what the device holds now, "" where it has none or cannot be read."""
     try:
         with open(path, "rb", buffering=0) as stream:
-            return stream.read(HEAD_LENGTH)
-    except OSError as error:
-        # Gone, or without a medium, since it was listed: as is_claimed judges it.
-        if error.errno in (errno.ENOENT, errno.ENXIO, errno.ENOMEDIUM):
-            return b""
-        raise
+            # What was cached of the device may be older than what went by its own way.
+            os.posix_fadvise(stream.fileno(), 0, HEAD_LENGTH, os.POSIX_FADV_DONTNEED)
+            return identify_content(stream.read(HEAD_LENGTH))
+    except OSError:
+        return ""
 
 
 def _last_pci_address(device: str) -> str:

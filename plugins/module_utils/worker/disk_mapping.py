@@ -163,7 +163,7 @@ def _find_without_serial(
     for by in ("content", "size"):
         known.update(_find_unique(*_left(missing, free, known), by))
     left, rest = _left(missing, free, known)
-    if left and not (units_in_order and _have_units(left)):
+    if left and not (units_in_order and _have_units(left) and _have_addresses(rest)):
         raise _not_found(left, devices, rest)
     ranked = sorted(left, key=lambda each: each.unit or 0)
     known.update({each.source: (device, "unit") for each, device in zip(ranked, rest)})
@@ -199,6 +199,11 @@ def _have_units(wanted: Sequence[Wanted]) -> bool:
     return (
         None not in units and len(units) == len(wanted) and not any(each.content for each in wanted)
     )
+
+
+def _have_addresses(devices: Sequence[BlockDevice]) -> bool:
+    """Disks behind one controller share its address: their order would be that of their names."""
+    return len({device.pci_address for device in devices}) == len(devices)
 
 
 def _free_without_serial(devices: Sequence[BlockDevice], found: _Found) -> List[BlockDevice]:

@@ -9,7 +9,7 @@ only when there are as many volumes as disks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Mapping, Sequence
 
 from ..errors import InputError
@@ -17,6 +17,9 @@ from ..units import GIB, show_exact_size
 
 # A virtio serial holds 20 characters (virtio specification 1.2, 5.2.6.4, VIRTIO_BLK_ID_BYTES).
 SERIAL_LENGTH = 20
+
+# Tag of the instance: `<disk>=<content>` of each disk that was found without a serial.
+CONTENT_TAG = "ferry_disk_content"
 
 Disk = Mapping[str, Any]
 Volume = Mapping[str, Any]
@@ -33,6 +36,7 @@ class Pair:
     volume_size: int
     serial: str
     unit: int | None
+    content: str = ""
 
     def as_target_disk(self) -> dict[str, Any]:
         """Return the pair as an entry of the option `target_disks` of `worker_replicate`."""
@@ -41,6 +45,7 @@ class Pair:
             "serial": self.serial,
             "unit": self.unit,
             "size": self.volume_size,
+            **({"content": self.content} if self.content else {}),
         }
 
 
@@ -85,11 +90,24 @@ def guest_volumes(
     return sorted(volumes, key=place)
 
 
+def remembered_contents(instance: Mapping[str, Any]) -> dict[str, str]:
+    """Return what each disk's volume held when the last sync ended, as far as the instance's tag tells it.
+
+    Only of disks that had no serial; see `content` of `worker_replicate`.
+    """
+    words = instance.get("tags", {}).get(CONTENT_TAG, "").split()
+    return dict(word.rsplit("=", 1) for word in words if "=" in word)
+
+
 def pair_disks(
-    disks: Sequence[Disk], volumes: Sequence[Volume], disk_map: Mapping[str, str]
+    disks: Sequence[Disk],
+    volumes: Sequence[Volume],
+    disk_map: Mapping[str, str],
+    contents: Mapping[str, str] | None = None,
 ) -> list[Pair]:
     """Return one pair for each disk. `disk_map` names the volume of some disks.
 
+    `contents` is what is known of their volumes' contents, by the disks' names.
     Raises InputError, naming disks and volumes, where a pair would be a guess or a volume is too small.
     """
     by_name = {str(volume["name"]): volume for volume in volumes}
@@ -106,7 +124,13 @@ def pair_disks(
             f"{', '.join(by_name)}, wanted {chosen}.",
             hint="Name a volume of its own for each disk in ferry_disk_map.",
         )
-    return [_pair(disk, by_name[chosen[disk["name"]]]) for disk in disks]
+    known = contents or {}
+    return [
+        replace(
+            _pair(disk, by_name[chosen[disk["name"]]]), content=known.get(str(disk["name"]), "")
+        )
+        for disk in disks
+    ]
 
 
 def volumes_for_disks(disks: Sequence[Disk], *, datastore: str) -> list[dict[str, Any]]:

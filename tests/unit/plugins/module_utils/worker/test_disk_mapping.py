@@ -233,3 +233,11 @@ def test_units_do_not_speak_for_a_disk_whose_content_is_gone() -> None:
     wanted = [Wanted("sda", unit=1, content="gpt-1"), Wanted("sdb", unit=2, content="gpt-2")]
     with pytest.raises(MappingError, match="No disk of the worker is surely"):
         map_disks([SDA, SDB], wanted, [VDB, VDC], units_in_order=True)
+
+
+def test_disks_behind_one_controller_have_no_order_of_addresses() -> None:
+    """SCSI disks share their controller's: only their names would order them, which no unit made."""
+    wanted = [Wanted("sda", unit=0), Wanted("sdb", unit=1)]
+    devices = [device("sda", pci_address="0000:00:05.0"), device("sdb", pci_address="0000:00:05.0")]
+    with pytest.raises(MappingError, match="surely the volume"):
+        map_disks([SDA, SDB], wanted, devices, units_in_order=True)

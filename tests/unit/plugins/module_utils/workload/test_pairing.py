@@ -147,3 +147,16 @@ def test_only_hardware_interfaces_have_a_counterpart_on_the_target() -> None:
     assert pairing.pair_interfaces(source, [{"mac": "52:54:00:00:00:01"}]) == [
         {"name": "ens192", "source_mac": "00:50:56:00:00:0b", "target_mac": "52:54:00:00:00:01"}
     ]
+
+
+def test_what_a_volume_held_goes_along_where_the_tag_tells_it() -> None:
+    instance = {"tags": {pairing.CONTENT_TAG: "disk-2000=gpt-1f2e disk-2001=xfs-3d4c"}}
+    contents = pairing.remembered_contents(instance)
+    pairs = pairing.pair_disks(
+        [disk("disk-2001"), disk("disk-2002")],
+        [volume(1, "disk-2001", unit=0), volume(2, "disk-2002", unit=1)],
+        {},
+        contents,
+    )
+    told = [pair.as_target_disk().get("content") for pair in pairs]
+    assert told == ["xfs-3d4c", None]
