@@ -16,6 +16,8 @@ description:
   - The initramfs gets the drivers of virtio, device names in C(fstab), C(crypttab) and the boot loader
     become UUIDs, network interfaces keep their names with the old and the new MAC, and guest tools of
     the old platform are removed. All by the guest's own tools, offline.
+  - Windows Server 2012 R2 to 2025 gets its drivers for virtio, its disks come online by themselves, and a
+    service is set up that runs numbered scripts at the first boot, for what only Windows itself can do.
   - Everything happens on overlays. The disks are written once, when all went well; after a failure, or
     when the module is killed, they are as they were, or the next run finishes what was decided.
   - A guest that is right already is left as it is, to the byte.
@@ -69,6 +71,11 @@ options:
       - Folder on the worker with a folder for each distribution, such as C(debian-12), that holds package
         files of C(qemu-guest-agent) and of what it needs. Without it, no agent is installed and a note says so.
     type: path
+  virtio_win:
+    description:
+      - Folder or ISO of C(virtio-win) on the worker, with the drivers of a Windows guest. Needed for Windows,
+        not looked at otherwise.
+    type: path
 extends_documentation_fragment:
   - ferry.hvm.attributes
 attributes:
@@ -100,7 +107,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 guest:
-  description: What was found. Absent in check mode when an earlier preparation is yet to be finished.
+  description:
+    - What was found. Absent in check mode when an earlier preparation is yet to be finished. Of Windows
+      there are its edition, build, controllers, boot services and connections.
   type: dict
   returned: success
   sample:
@@ -171,6 +180,7 @@ SPEC = ArgumentSpec(
         },
         "serial_console": {"type": "bool", "default": False},
         "packages_directory": {"type": "path"},
+        "virtio_win": {"type": "path"},
     },
 )
 

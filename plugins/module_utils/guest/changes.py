@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple, Union
 
+from .registry import Value, ValueName, show
+
 
 @dataclass(frozen=True)
 class EditFile:
@@ -55,7 +57,29 @@ class RebuildInitramfs:
     why: str
 
 
-Change = Union[EditFile, RemovePackages, InstallPackages, RunInGuest, RebuildInitramfs]
+@dataclass(frozen=True)
+class SetValue:
+    """The value in a hive of Windows' registry becomes `after`; `before` is None if it is not there."""
+
+    name: ValueName
+    before: Optional[Value]
+    after: Value
+    why: str
+
+
+@dataclass(frozen=True)
+class PlaceFile:
+    """The file becomes a copy of `source`, a file on the worker with this SHA-256 (in hex)."""
+
+    path: str
+    source: str
+    digest: str
+    why: str
+
+
+Change = Union[
+    EditFile, RemovePackages, InstallPackages, RunInGuest, RebuildInitramfs, SetValue, PlaceFile
+]
 
 
 @dataclass(frozen=True)
@@ -67,7 +91,7 @@ class Plan:
 
 
 def command_of(change: Change) -> Tuple[str, ...]:
-    """Return the command that runs in the guest for this change; empty for an edited file."""
+    """Return the command that runs in the guest for this change; empty where none does."""
     if isinstance(change, RemovePackages):
         return ("dpkg", "--purge", *change.names)
     if isinstance(change, InstallPackages):
@@ -84,6 +108,11 @@ def describe(change: Change) -> Dict[str, Any]:
     if isinstance(change, EditFile):
         action = "create" if change.before is None else "edit"
         return {"action": action, "path": change.path, "why": change.why}
+    if isinstance(change, PlaceFile):
+        return {"action": "place", "path": change.path, "source": change.source, "why": change.why}
+    if isinstance(change, SetValue):
+        value = {"value": change.name.name, "data": show(change.after), "why": change.why}
+        return {"action": "set", "path": rf"{change.name.hive}\{change.name.key}", **value}
     return {"action": "run", "command": list(command_of(change)), "why": change.why}
 
 
@@ -102,7 +131,27 @@ def show_diff(changes: Sequence[Change]) -> List[Dict[str, str]]:
     commands = [" ".join(command_of(change)) for change in changes if command_of(change)]
     if commands:
         shown.append({"prepared": "run in the guest:\n" + "".join(f"  {c}\n" for c in commands)})
-    return shown
+    return shown + _show_registry(changes) + _show_placed(changes)
+
+
+def _show_registry(changes: Sequence[Change]) -> List[Dict[str, str]]:
+    """Return one entry for all values of a registry, line by line."""
+    values = [change for change in changes if isinstance(change, SetValue)]
+    if not values:
+        return []
+    before = (_registry_line(each.name, each.before) for each in values if each.before is not None)
+    after = (_registry_line(each.name, each.after) for each in values)
+    headers = {"before_header": "registry", "after_header": "registry"}
+    return [{**headers, "before": "".join(before), "after": "".join(after)}]
+
+
+def _registry_line(name: ValueName, value: Value) -> str:
+    return rf"{name.hive}\{name.key}\{name.name or '@'} = {show(value)}" + "\n"
+
+
+def _show_placed(changes: Sequence[Change]) -> List[Dict[str, str]]:
+    placed = [f"  {c.path} < {c.source}\n" for c in changes if isinstance(c, PlaceFile)]
+    return [{"prepared": "place in the guest:\n" + "".join(placed)}] if placed else []
 
 
 def printable(text: str) -> str:

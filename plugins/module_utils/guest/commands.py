@@ -60,10 +60,7 @@ def run(
             check=False,
         )
     except OSError as error:
-        raise PreparationError(
-            f"The program {argv[0]} cannot be started: {error.strerror}.",
-            hint="The worker image must hold it: build the worker image anew.",
-        ) from error
+        raise _cannot_start(argv[0], error) from error
     if done.returncode not in accept:
         words = (
             (done.stderr + (done.stdout or b""))[-_LAST_WORDS:].decode("utf-8", "replace").strip()
@@ -72,3 +69,36 @@ def run(
             f"`{' '.join(argv)}` ended with {done.returncode}: {words}", hint=hint
         )
     return done.stdout or b""
+
+
+def start(argv: Sequence[str]) -> "subprocess.Popen[bytes]":
+    """Return the started program, a child that dies with us; its words are thrown away.
+
+    Raises PreparationError if it cannot start.
+    """
+    try:
+        return subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=dict(ENVIRONMENT),
+            preexec_fn=_become_our_child,  # noqa: PLW1509 - a preparation has no threads
+        )
+    except OSError as error:
+        raise _cannot_start(argv[0], error) from error
+
+
+def exit_code(argv: Sequence[str]) -> int:
+    """Return the code with which the program ended, for one whose code is its answer.
+
+    Raises PreparationError if it cannot start.
+    """
+    return start(argv).wait()
+
+
+def _cannot_start(program: str, error: OSError) -> PreparationError:
+    return PreparationError(
+        f"The program {program} cannot be started: {error.strerror}.",
+        hint="The worker image must hold it: build the worker image anew.",
+    )

@@ -13,7 +13,7 @@ import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from ..errors import InputError, TransientError
 from ..units import MIB, show_exact_size
@@ -29,6 +29,9 @@ from .package_files import find_packages
 from .plan import make_plan
 from .rules import Options
 from .store import join_ranges
+from .windows_facts import WindowsFacts
+from .windows_mounted import find_windows
+from .windows_prepare import WindowsGuest
 
 # A rebuilt initramfs of a stock kernel, twice (the tool writes the new one beside the old), the
 # tables, and the image while it is being made: 150 MiB were seen with every driver in it.
@@ -40,7 +43,8 @@ class Request:
     """What to prepare. `disks` are (name at the source, path on the worker) in the guest's order.
 
     `generation` names the sync whose data the disks hold: an earlier, half-finished preparation is
-    only finished for the same data. `packages_directory` may hold package files for the guest.
+    only finished for the same data. `packages_directory` may hold package files for the guest,
+    `virtio_win` (a folder or an ISO) a Windows guest's drivers.
     """
 
     disks: Tuple[Tuple[str, str], ...]
@@ -48,6 +52,7 @@ class Request:
     generation: str
     packages_directory: Optional[str]
     options: Options
+    virtio_win: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class Report:
     `changed` maps a disk's name to its changed ranges, (start, length) in bytes.
     """
 
-    facts: Optional[GuestFacts]
+    facts: Union[GuestFacts, WindowsFacts, None]
     plan: Optional[Plan]
     finished_earlier: bool
     changed: Dict[str, List[Tuple[int, int]]]
@@ -148,11 +153,15 @@ def _pending(request: Request) -> Optional[commit.Record]:
 
 def _work_on_overlays(
     request: Request, targets: Sequence[Target], watch: Stopwatch, *, apply: bool
-) -> Tuple[GuestFacts, Plan]:
+) -> Tuple[Union[GuestFacts, WindowsFacts], Plan]:
     """Observe and plan; with `apply` also change the overlays, and observe that all is right then."""
     with ExitStack() as stack:
         with watch.step("open overlays"):
             disks, file_systems = stack.enter_context(open_overlays(targets, request.stage))
+        with watch.step("look for Windows"):
+            windows = find_windows(disks, file_systems, request.stage)
+        if windows is not None:
+            return _work_on_windows(request, windows, (disks, file_systems), watch, apply=apply)
         with watch.step("mount"):
             guest = stack.enter_context(mount_guest(file_systems, request.stage))
         with watch.step("inspect"):
@@ -168,6 +177,27 @@ def _work_on_overlays(
         with watch.step("close overlays"):
             stack.close()
     return facts, plan
+
+
+def _work_on_windows(
+    request: Request,
+    root: FileSystem,
+    found: Tuple[Sequence[Disk], Sequence[FileSystem]],
+    watch: Stopwatch,
+    *,
+    apply: bool,
+) -> Tuple[WindowsFacts, Plan]:
+    """As `_work_on_overlays`, for a guest whose system is Windows on `root`."""
+    if apply:
+        _need_room(request.stage)
+    guest = WindowsGuest(
+        disks=found[0],
+        file_systems=found[1],
+        root=root,
+        stage=request.stage,
+        virtio_win=request.virtio_win,
+    )
+    return guest.prepare(request.options, watch.step, apply=apply)
 
 
 def _inspect(

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, List, Mapping, Union
 
 from ..errors import InputError
 from .changes import describe
@@ -13,6 +13,8 @@ from .facts import GuestFacts
 from .network import Interface, normal_mac
 from .prepare import Report, Request
 from .rules import Options
+from .windows_facts import WindowsFacts
+from .windows_report import describe_windows
 
 _MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 
@@ -29,6 +31,7 @@ def read_request(params: Mapping[str, Any]) -> Request:
         stage=params["stage"],
         generation=params["generation"],
         packages_directory=params["packages_directory"],
+        virtio_win=params["virtio_win"],
         options=Options(
             interfaces=tuple(_interface(each) for each in params["interfaces"]),
             serial_console=params["serial_console"],
@@ -56,7 +59,7 @@ def as_result(report: Report) -> Dict[str, Any]:
         "seconds": {step: round(seconds, 2) for step, seconds in report.seconds.items()},
     }
     if report.facts:
-        result["guest"] = _summary(report.facts)
+        result["guest"] = _describe_guest(report.facts)
     return result
 
 
@@ -66,6 +69,10 @@ def _notes(report: Report) -> List[str]:
         done = "is yet to be finished" if report.plan is None else "was finished"
         notes.insert(0, f"A preparation that an earlier run had decided {done}.")
     return notes
+
+
+def _describe_guest(facts: Union[GuestFacts, WindowsFacts]) -> Dict[str, Any]:
+    return describe_windows(facts) if isinstance(facts, WindowsFacts) else _summary(facts)
 
 
 def _summary(facts: GuestFacts) -> Dict[str, Any]:

@@ -182,6 +182,7 @@ def params(**changes: Any) -> dict[str, Any]:
         "interfaces": [{"source_mac": "00-50-56-AA-BB-01", "target_mac": None, "name": None}],
         "serial_console": False,
         "packages_directory": None,
+        "virtio_win": None,
     }
     return {**usual, **changes}
 
