@@ -14,6 +14,8 @@ from .facts import VIRTIO_DRIVERS, GuestFacts, Kernel
 from .inspection import GRUB_DEFAULTS, GRUB_MENU, INITRAMFS_MODULES
 from .rules import Finding, Note, Options, Results
 
+# Entries of the Boot Loader Specification, which GRUB reads beside its menu.
+_ENTRIES = "/boot/loader/entries/"
 _CONSOLE = "console=tty0 console=ttyS0,115200"
 _SERIAL = re.compile(r"\bconsole=ttyS0\b")
 _ROOT = re.compile(r"(?:^|\s)root=(\S+)")
@@ -96,7 +98,7 @@ def _unusable(kernel: Kernel, useless: List[str]) -> Finding:
 
 
 def _sources(facts: GuestFacts) -> Dict[str, str]:
-    beginnings = ("/etc/default/grub", "/etc/grub.d/", "/boot/grub/custom.cfg")
+    beginnings = ("/etc/default/grub", "/etc/grub.d/", "/boot/grub/custom.cfg", _ENTRIES)
     return {path: text for path, text in facts.files.items() if path.startswith(beginnings)}
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
-from . import dpkg, grub, initramfs
+from . import cloud_init, dpkg, grub, initramfs
 from .facts import VIRTIO_DRIVERS, Disk, Distribution, FileSystem, GuestFacts, Kernel
 from .tree import GuestTree
 
@@ -24,6 +24,7 @@ _FILES = (
     "/boot/grub/menu.lst",
     INITRAMFS_MODULES,
     "/etc/network/interfaces",
+    cloud_init.SETTINGS_FILE,
 )
 # Folders whose files count together: (folder, what a counted name looks like).
 _FOLDERS = (
@@ -35,7 +36,13 @@ _FOLDERS = (
     ("/etc/systemd/network", r".+\.(?:link|network)"),
     ("/etc/netplan", r".+\.yaml"),
     ("/etc/NetworkManager/system-connections", r".+"),
+    ("/etc/sysconfig/network-scripts", r"ifcfg-.+"),
+    ("/etc/sysconfig/network", r"ifcfg-.+"),
+    (cloud_init.SETTINGS_FOLDER, r".+\.cfg"),
+    ("/boot/loader/entries", r".+\.conf"),
 )
+# How distributions name a kernel's initramfs: Debian and Ubuntu, Red Hat, SUSE.
+_IMAGES = ("/boot/initrd.img-{}", "/boot/initramfs-{}.img", "/boot/initrd-{}")
 # Tools that came from a vendor's archive and not from a package: their own uninstallers.
 _UNINSTALLERS = ("/usr/bin/vmware-uninstall-tools.pl", "/usr/sbin/vbox-uninstall-guest-additions")
 
@@ -95,8 +102,8 @@ def _inspect_kernel(tree: GuestTree, version: str, decompress: initramfs.Decompr
     folder = f"/lib/modules/{version}"
     built_in = _listed_drivers(tree.read(f"{folder}/modules.builtin") or "")
     available = built_in | _listed_drivers(tree.read(f"{folder}/modules.dep") or "")
-    path = f"/boot/initrd.img-{version}"
-    if not tree.has(path):
+    path = next((p for p in (name.format(version) for name in _IMAGES) if tree.has(p)), None)
+    if path is None:
         return Kernel(version, None, built_in, available)
     with open(tree.host_path(path), "rb") as image:
         names = initramfs.read_names(image, decompress)

@@ -4,25 +4,23 @@
 
 from __future__ import annotations
 
-import re
-from typing import Iterator, Optional, Tuple
+from typing import Iterator, List, Optional, Tuple
 
-from . import network
+from . import network, nic_netplan
 from .changes import EditFile
 from .facts import GuestFacts
 from .network import LINK_FOLDER, RULES_FILE, Interface
+from .nic_kinds import NETPLAN_FOLDER, kind_of
 from .rules import Finding, Options, Results
 
 _WHY = "the interface keeps its name, and so its addresses, with the old and the new MAC"
-# Kinds of configuration that can bind an interface to its MAC, in words of their own.
-_OTHER_KINDS = ("/etc/netplan/", "/etc/NetworkManager/", "/etc/systemd/network/")
+_WHY_BOUND = "the configuration applies with the old and the new MAC"
 
 
 def interface_names(facts: GuestFacts, options: Options) -> Results:
     """Each given interface has its old name with each of its MACs."""
     rules = facts.files.get(RULES_FILE)
     for interface in options.interfaces:
-        yield from _bound_elsewhere(facts, interface)
         name = _find_name(facts, options, interface)
         if name is None:
             yield Finding(
@@ -60,7 +58,10 @@ def _find_name(facts: GuestFacts, options: Options, interface: Interface) -> Opt
     for _path, text in _links(facts):
         if set(network.link_macs(text)) & set(interface.macs):
             return network.link_name(text)
-    configured = network.configured_names(facts.files)
+    told = _name_in_configuration(facts, interface)
+    if told:
+        return told
+    configured = _configured_names(facts)
     return configured[0] if len(configured) == len(options.interfaces) == 1 else None
 
 
@@ -72,12 +73,46 @@ def _links(facts: GuestFacts) -> Iterator[Tuple[str, str]]:
     )
 
 
-def _bound_elsewhere(facts: GuestFacts, interface: Interface) -> Iterator[Finding]:
+def bindings(facts: GuestFacts, options: Options) -> Results:
+    """What was bound to an interface's old MAC applies to the interface with each of its MACs."""
     for path, text in facts.files.items():
-        if not path.startswith(_OTHER_KINDS) or path.endswith(".link"):
+        kind = kind_of(path)
+        if kind is None:
             continue
-        if re.search(re.escape(interface.macs[0]), text, re.IGNORECASE):
+        after = text
+        for interface in options.interfaces:
+            name = _find_name(facts, options, interface)
+            if name and len(interface.macs) > 1:
+                after = kind.rebind(after, name, interface.macs)
+        if after != text:
+            yield EditFile(path, text, after, _WHY_BOUND)
+        yield from _unclear(path, after, options)
+
+
+def _unclear(path: str, text: str, options: Options) -> Iterator[Finding]:
+    """Only netplan's YAML can bind in ways that are not read; the other kinds are read whole."""
+    for interface in options.interfaces:
+        unclear = len(interface.macs) > 1 and nic_netplan.is_unclear(text, interface.macs)
+        if path.startswith(NETPLAN_FOLDER) and unclear:
             yield Finding(
-                f"{path} binds an interface to the MAC {interface.macs[0]}, which is not handled"
-                " yet: let it name the interface instead, on the source, and sync again."
+                f"{path} has the MAC {interface.macs[0]} in a place that is not understood: write it"
+                " as `match:` with `macaddress:` on a line of its own, on the source, and sync again."
             )
+
+
+def _name_in_configuration(facts: GuestFacts, interface: Interface) -> Optional[str]:
+    for path, text in facts.files.items():
+        kind = kind_of(path)
+        name = kind.name_by_mac(path, text, interface.macs) if kind else None
+        if name:
+            return name
+    return None
+
+
+def _configured_names(facts: GuestFacts) -> List[str]:
+    """Return every name that the guest's configuration tells, each once."""
+    names = network.configured_names(facts.files)
+    for path, text in facts.files.items():
+        kind = kind_of(path)
+        names += kind.names(path, text) if kind else []
+    return list(dict.fromkeys(names))

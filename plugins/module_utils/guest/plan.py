@@ -9,7 +9,7 @@ yields no change at all, so a second preparation does nothing.
 
 from __future__ import annotations
 
-from . import boot_rules, device_rules, network_rules, package_rules, support
+from . import boot_rules, cloud_init, device_rules, network_rules, package_rules, support
 from .changes import Plan
 from .errors import PlanError
 from .facts import GuestFacts
@@ -21,6 +21,8 @@ RULES = (
     device_rules.crypttab,
     device_rules.resume,
     network_rules.interface_names,
+    network_rules.bindings,
+    cloud_init.network_stays,
     package_rules.tools,
     package_rules.guest_agent,
     boot_rules.grub_sources,

@@ -332,9 +332,9 @@ def test_a_guest_without_a_menu_is_told_from_one_with_grub_legacy() -> None:
             id="two interfaces and no rule",
         ),
         pytest.param(
-            {"/etc/netplan/50.yaml": f"match: {{macaddress: '{OLD.upper()}'}}"},
+            {"/etc/netplan/50.yaml": f"lan: {{match: {{macaddress: '{OLD.upper()}'}}}}"},
             "netplan",
-            id="netplan binds to the MAC",
+            id="netplan binds to the MAC in a way that is not read",
         ),
     ],
 )
