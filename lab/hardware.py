@@ -30,6 +30,9 @@ VIRTIO_UNITS = range(0x20 - FIRST_DISK_SLOT)
 PVSCSI_UNITS = tuple(unit for unit in range(16) if unit != 7)
 # virtio-blk hands the guest 20 bytes of serial (VIRTIO_BLK_ID_BYTES).
 SERIAL_LENGTH = 20
+# Debian's package ovmf: the firmware itself, and its memory (NVRAM) as it leaves the factory.
+UEFI_CODE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
+UEFI_EMPTY_MEMORY = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 # struct sockaddr_un holds 108 bytes with the final zero.
 SOCKET_PATH_LENGTH = 107
 
@@ -83,7 +86,11 @@ class Nic:
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine that QEMU can run. `directory` holds its sockets and pid, and is its identity."""
+    """A machine that QEMU can run. `directory` holds its sockets and pid, and is its identity.
+
+    With `uefi_memory`, a file of its own that began as a copy of UEFI_EMPTY_MEMORY, its firmware is
+    UEFI; else a BIOS.
+    """
 
     name: str
     directory: Path
@@ -96,6 +103,7 @@ class Machine:
     medium: Medium | None = None
     namespace: str = ""
     acceleration: Acceleration = Acceleration.TCG
+    uefi_memory: Path | None = None
 
     @property
     def qmp_socket(self) -> Path:
@@ -116,6 +124,7 @@ def command_line(machine: Machine) -> list[str]:
     return [
         "qemu-system-x86_64",
         *_frame(machine),
+        *_firmware(machine.uefi_memory),
         *_console(machine),
         *_channels(machine),
         *(word for nic in enumerate(machine.nics) for word in _nic(*nic)),
@@ -139,6 +148,13 @@ def _frame(machine: Machine) -> list[str]:
         "-daemonize",
         *("-pidfile", str(machine.pid_file)),
     ]
+
+
+def _firmware(memory: Path | None) -> list[str]:
+    if memory is None:
+        return []
+    code = f"if=pflash,unit=0,format=raw,readonly=on,file={_escape(UEFI_CODE)}"
+    return ["-drive", code, "-drive", f"if=pflash,unit=1,format=raw,file={_escape(memory)}"]
 
 
 def _acceleration(acceleration: Acceleration) -> list[str]:

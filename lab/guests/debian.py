@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..command import run
@@ -97,12 +98,18 @@ MASKED_UNITS = (
 IDENTITY_FILES = ("etc/hostname", "etc/hosts", "etc/machine-id", "etc/network/interfaces")
 
 
-def build_tree(tree: Path) -> None:
+def build_tree(
+    tree: Path,
+    *,
+    packages: Sequence[str] = PACKAGES,
+    kernel_parts: Sequence[str] = (),
+) -> None:
     """The new directory `tree` holds the server's root file system, without boot loader and identity.
 
+    `kernel_parts` are folders of kernel modules, below `kernel/`, to keep beside the usual ones.
     Raises LabError when apt's lists are missing or a package cannot be installed.
     """
-    _bootstrap(tree)
+    _bootstrap(tree, packages, kernel_parts)
     # Copied by hand: copytree would give the tree's own directories the modes of a checkout.
     for file in sorted(each for each in ROOTFS.rglob("*") if each.is_file()):
         _place(file, tree / file.relative_to(ROOTFS))
@@ -139,18 +146,19 @@ def debian_sources() -> str:
     return "\n".join(wanted) + "\n"
 
 
-def _bootstrap(tree: Path) -> None:
+def _bootstrap(tree: Path, packages: Sequence[str], kernel_parts: Sequence[str]) -> None:
+    wanted_files = (*WANTED_FILES, *(f"/lib/modules/*/kernel/{part}/*" for part in kernel_parts))
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as apt_options:
         apt_options.write(_apt_options())
         apt_options.flush()
         run(
             "mmdebstrap",
             *("--mode=root", "--variant=minbase", "--format=directory"),
-            f"--include={','.join(PACKAGES)}",
+            f"--include={','.join(packages)}",
             "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
             f"--aptopt={apt_options.name}",
             *(f"--dpkgopt=path-exclude={pattern}" for pattern in UNWANTED_FILES),
-            *(f"--dpkgopt=path-include={pattern}" for pattern in WANTED_FILES),
+            *(f"--dpkgopt=path-include={pattern}" for pattern in wanted_files),
             # Before the kernel is installed, so that its initramfs is small from the first one on.
             '--setup-hook=mkdir -p "$1/etc/initramfs-tools"',
             f"--setup-hook=copy-in {ROOTFS}/etc/initramfs-tools/conf.d /etc/initramfs-tools",

@@ -30,16 +30,16 @@ def make_partitioned(disk: Path, size: int) -> None:
     run("sfdisk", "--quiet", str(disk), given=table)
 
 
-def fill_with_ext4(disk: Path, tree: Path, uuid: str) -> None:
-    """The partition holds an ext4 file system with owners, modes and attributes of the tree."""
-    blocks = (disk.stat().st_size - PARTITION_START) // EXT4_BLOCK
+def fill_with_ext4(disk: Path, tree: Path, uuid: str, *, start: int = PARTITION_START) -> None:
+    """From `start` on, `disk` is an ext4 file system with owners, modes and attributes of the tree."""
+    blocks = (disk.stat().st_size - start) // EXT4_BLOCK
     run(
         "mke2fs",
         *("-q", "-F", "-t", "ext4", "-b", str(EXT4_BLOCK), "-U", uuid, "-d", str(tree)),
         # GRUB 2.06 reads neither; Debian's defaults leave them out, other hosts' may not.
         *("-O", "^metadata_csum_seed,^orphan_file"),
         # Lazy tables would be written by the kernel of a server that was told to keep quiet.
-        *("-E", f"offset={PARTITION_START},lazy_itable_init=0,lazy_journal_init=0"),
+        *("-E", f"offset={start},lazy_itable_init=0,lazy_journal_init=0"),
         *(str(disk), str(blocks)),
     )
 
@@ -57,7 +57,7 @@ def fill_with_xfs(disk: Path, tree: Path) -> None:
         with partition.open("xb") as image:
             image.truncate(disk.stat().st_size - PARTITION_START)
         run("mkfs.xfs", "-q", "-p", str(prototype), str(partition))
-        _copy_sparse(partition, disk, PARTITION_START)
+        copy_sparse(partition, disk, PARTITION_START)
 
 
 def _prototype(directory: Path) -> Iterator[str]:
@@ -70,16 +70,16 @@ def _prototype(directory: Path) -> Iterator[str]:
             yield f"{entry.name} ---644 0 0 {entry}"
 
 
-def _copy_sparse(source: Path, target: Path, offset: int) -> None:
+def copy_sparse(source: Path, target: Path, offset: int) -> None:
     """The source's data is in the target from `offset` on; its holes are left alone there."""
     with source.open("rb") as reader, target.open("r+b") as writer:
-        for start, end in _data_ranges(reader.fileno()):
+        for start, end in data_ranges(reader.fileno()):
             reader.seek(start)
             writer.seek(offset + start)
             writer.write(reader.read(end - start))
 
 
-def _data_ranges(descriptor: int) -> Iterator[tuple[int, int]]:
+def data_ranges(descriptor: int) -> Iterator[tuple[int, int]]:
     """Ranges of a file that are not holes, as (start, end) in bytes, rising."""
     size = os.fstat(descriptor).st_size
     end = 0

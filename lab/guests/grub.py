@@ -11,7 +11,8 @@ sector   0            1 ...               2048 ...
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +24,11 @@ BOOT_CODE_LENGTH = 440
 SECTOR = 512
 # The partition table of `disks.py` leaves the sectors 1 to 2047 to core.img.
 CORE_LENGTH = 2047 * SECTOR
+# Where boot.img says in which sector core.img begins, and core.img where its second one lies (GRUB's
+# include/grub/i386/pc/boot.h and offsets.h: GRUB_BOOT_MACHINE_KERNEL_SECTOR, the last block list).
+CORE_AT = 0x5C
+REST_OF_CORE_AT = 0x1F4
+_SECTOR_NUMBER = struct.Struct("<Q")
 PLATFORM = "usr/lib/grub/i386-pc"
 BOOT_FILES = "boot/grub/i386-pc"
 
@@ -46,30 +52,38 @@ esac
 
 def add_boot_files(tree: Path, root_uuid: str) -> None:
     """`/boot/grub` of the tree holds modules, core image and a menu, for a root of this UUID on sda1."""
-    files = tree / BOOT_FILES
-    shutil.copytree(
-        tree / PLATFORM, files, ignore=shutil.ignore_patterns("grub-*", "kernel.img", "*lnx*")
-    )
-    inside(
-        tree,
-        *("grub-mkimage", "--format=i386-pc", f"--output=/{BOOT_FILES}/core.img"),
-        # Without a disk: the one that the firmware booted from, whatever its number.
-        "--prefix=(,msdos1)/boot/grub",
-        *("biosdisk", "part_msdos", "ext2"),
-    )
+    # Without a disk: the one that the firmware booted from, whatever its number.
+    make_core(tree, prefix="(,msdos1)/boot/grub", modules=("part_msdos", "ext2"))
     with _probe_of_the_running_server(tree, root_uuid):
         inside(tree, "grub-mkconfig", "--output=/boot/grub/grub.cfg")
 
 
-def write_boot_code(disk: Path, tree: Path) -> None:
-    """The firmware starts GRUB from the disk image. The partition table is left as it is."""
-    boot = (tree / BOOT_FILES / "boot.img").read_bytes()
-    core = (tree / BOOT_FILES / "core.img").read_bytes()
+def make_core(tree: Path, *, prefix: str, modules: Sequence[str]) -> None:
+    """`/boot/grub` of the tree holds GRUB's modules, and a core image with these and the BIOS's disks."""
+    shutil.copytree(
+        tree / PLATFORM,
+        tree / BOOT_FILES,
+        ignore=shutil.ignore_patterns("grub-*", "kernel.img", "*lnx*"),
+    )
+    output = f"--output=/{BOOT_FILES}/core.img"
+    make = ("grub-mkimage", "--format=i386-pc", output, f"--prefix={prefix}")
+    inside(tree, *make, "biosdisk", *modules)
+
+
+def write_boot_code(disk: Path, tree: Path, *, first: int = 1) -> None:
+    """The firmware starts GRUB from the disk image. The partition table is left as it is.
+
+    core.img lies from sector `first` on: behind an MBR, or in the BIOS boot partition of a GPT.
+    """
+    boot = bytearray((tree / BOOT_FILES / "boot.img").read_bytes())
+    core = bytearray((tree / BOOT_FILES / "core.img").read_bytes())
+    _SECTOR_NUMBER.pack_into(boot, CORE_AT, first)
+    _SECTOR_NUMBER.pack_into(core, REST_OF_CORE_AT, first + 1)
     if len(core) > CORE_LENGTH:
         raise LabError(f"GRUB's core image ({len(core)} bytes) does not fit before the partition")
     with disk.open("r+b") as image:
         image.write(boot[:BOOT_CODE_LENGTH])
-        image.seek(SECTOR)
+        image.seek(first * SECTOR)
         image.write(core)
 
 

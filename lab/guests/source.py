@@ -69,7 +69,7 @@ def ensure_source(settings: LabSettings, name: str) -> SourceServer:
     any other is made anew. The operator's key pair must be there. Raises LabError for an unknown name, a
     missing key, a base that cannot be built, or an outdated server that still runs.
     """
-    identity = _Identity.of(settings, name)
+    identity = Identity.of(settings, name)
     directory = settings.source_directory(name)
     record = directory / RECORD
     if not (record.exists() and json.loads(record.read_text()) == asdict(identity)):
@@ -107,8 +107,11 @@ def source_machine(
 
 
 @dataclass(frozen=True)
-class _Identity:
-    """All that makes one server what it is; kept beside its disks to know them again."""
+class Identity:
+    """All that makes one server what it is; kept beside its disks to know them again.
+
+    `operator_key` may be empty: then nobody can log in.
+    """
 
     name: str
     mac: str
@@ -119,7 +122,7 @@ class _Identity:
     base: str
 
     @classmethod
-    def of(cls, settings: LabSettings, name: str) -> _Identity:
+    def of(cls, settings: LabSettings, name: str) -> Identity:
         address = settings.source_address(name)
         return cls(
             name=name,
@@ -141,7 +144,7 @@ def _refuse_running(name: str, directory: Path) -> None:
         )
 
 
-def _make(identity: _Identity, directory: Path, base: Path) -> None:
+def _make(identity: Identity, directory: Path, base: Path) -> None:
     """The directory holds the server's disks and keys; an older server in it is gone.
 
     Killed at any moment it leaves the old server, none, or the new one, and never half of one.
@@ -162,7 +165,7 @@ def _make(identity: _Identity, directory: Path, base: Path) -> None:
         made.rename(directory)
 
 
-def _make_root_disk(identity: _Identity, directory: Path, base: Path) -> None:
+def _make_root_disk(identity: Identity, directory: Path, base: Path) -> None:
     disk = directory / ROOT_DISK
     run("cp", "--sparse=always", "--reflink=auto", str(base), str(disk))
     host_key = {
@@ -172,11 +175,11 @@ def _make_root_disk(identity: _Identity, directory: Path, base: Path) -> None:
     site = {
         f"/srv/site/{name}": GuestFile(data) for name, data in site_files(identity.name).items()
     }
-    files = {**_system_files(identity), **host_key, **site}
+    files = {**system_files(identity), **host_key, **site}
     add_files(disk, {PurePosixPath(path): file for path, file in files.items()})
 
 
-def _system_files(identity: _Identity) -> Mapping[str, GuestFile]:
+def system_files(identity: Identity) -> Mapping[str, GuestFile]:
     """Return the files of the server that name it or its place in the network."""
     texts = {
         "/etc/hostname": f"{identity.name}\n",
@@ -190,7 +193,7 @@ def _system_files(identity: _Identity) -> Mapping[str, GuestFile]:
     return {**system, "/root/.ssh/authorized_keys": keys}
 
 
-def _interfaces(identity: _Identity) -> str:
+def _interfaces(identity: Identity) -> str:
     return (
         "auto lo\n"
         "iface lo inet loopback\n"

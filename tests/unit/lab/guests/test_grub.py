@@ -32,20 +32,28 @@ def _disk(tmp_path: Path) -> Path:
     return disk
 
 
-def test_boot_code_leaves_signature_and_partition_table_alone(disk: Path, tree: Path) -> None:
+def with_number(code: bytes, place: int, number: int) -> bytes:
+    return code[:place] + number.to_bytes(8, "little") + code[place + 8 :]
+
+
+@pytest.mark.parametrize("first", [1, 2048], ids=["behind the MBR", "in a partition of its own"])
+def test_boot_code_leaves_signature_and_partition_table_alone(
+    disk: Path, tree: Path, first: int
+) -> None:
     before = disk.read_bytes()
-    write_boot_code(disk, tree)
-    after = disk.read_bytes()
-    assert after[:440] == b"B" * 440
-    assert after[440:512] == before[440:512]
-    assert after[512 : 512 + 30_000] == b"C" * 30_000
-    assert after[512 + 30_000 :] == before[512 + 30_000 :]
+    write_boot_code(disk, tree, first=first)
+    after, core = disk.read_bytes(), first * 512
+    # The numbers stand where GRUB's own setup puts them (util/setup.c).
+    assert after[:440] == with_number(b"B" * 440, 0x5C, first)
+    assert after[440:core] == before[440:core]
+    assert after[core : core + 30_000] == with_number(b"C" * 30_000, 0x1F4, first + 1)
+    assert after[core + 30_000 :] == before[core + 30_000 :]
 
 
 def test_a_core_image_as_large_as_the_gap_fits(disk: Path, tree: Path) -> None:
     (tree / BOOT_FILES / "core.img").write_bytes(b"C" * CORE_LENGTH)
     write_boot_code(disk, tree)
-    assert disk.read_bytes()[512:MIB] == b"C" * CORE_LENGTH
+    assert disk.read_bytes()[512:MIB] == with_number(b"C" * CORE_LENGTH, 0x1F4, 2)
     assert disk.read_bytes()[MIB:] == bytes(3 * MIB)
 
 
