@@ -16,10 +16,7 @@ import asyncio
 import base64
 import hashlib
 import io
-import json
-import re
 import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,9 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from ansible_collections.ferry.hvm.plugins.module_utils.worker import disk as worker_disk
-from ansible_collections.ferry.hvm.plugins.module_utils.worker.seed import Wishes
 
 from lab import qemu, services
 from lab.accelerator import choose_acceleration
@@ -37,19 +31,16 @@ from lab.command import run
 from lab.guests.marker import BootReport
 from lab.guests.source import SourceServer, ensure_source
 from lab.hardware import Disk, Machine, Nic
-from lab.migration import build_worker_image, wait_for_report
+from lab.migration import wait_for_report
 from lab.settings import LabSettings
 from tests.support.machine_lab import machine_lab
+from tests.system.preparing_worker import CHECKOUT, PreparingWorker, add_overlay, running_worker
 
 # Emulated on two idle cores all of it takes about five minutes, half of it in the guest's own tools.
 pytestmark = [pytest.mark.boots, pytest.mark.timeout(1500)]
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 CHUNK = 8192
 NEW_MAC = "52:54:00:00:0e:01"
-WORKER_MAC = "52:54:00:00:0e:02"
-VOLUME_SIZE = 2 << 30
-READY_DEADLINE = 300
 MODULE_UTILS = CHECKOUT / "plugins" / "module_utils"
 
 # Runs in the worker: a preparation whose process is killed in the middle of its third write to a disk.
@@ -70,37 +61,17 @@ direct_io.DirectDisk.write = write
 prepare.prepare(report.read_request({arguments!r}), trial=False)
 """
 
-# Keeps what the module returned, in check mode too.
-PLAY = """
-- hosts: worker
-  gather_facts: false
-  tasks:
-    - ferry.hvm.worker_prepare: "{{ arguments }}"
-      register: returned
-    - ansible.builtin.copy:
-        content: "{{ returned | to_json }}"
-        dest: "{{ result_file }}"
-        mode: "0600"
-      delegate_to: localhost
-      check_mode: false
-      diff: false
-"""
-
 
 @dataclass
-class Bench:
+class Bench(PreparingWorker):
     """The worker, the source server that the guests are copies of, and the overlays by their device."""
 
-    lab: LabSettings
     server: SourceServer
-    worker: Machine
     images: dict[str, Path]
-    # Known once the worker is up.
-    address: str = ""
 
     def original(self, device: str) -> Path:
         """The file that the overlay of `device` began as."""
-        return self.server.directory / ("root.raw" if device in ("vdb", "vdd") else "data.raw")
+        return original(self.server, device)
 
     def differs(self, device: str) -> bool:
         """Return whether any byte of the disk is not as it was replicated, as qemu-img sees it."""
@@ -117,14 +88,6 @@ class Bench:
         self.on_worker(f"sync /dev/{device}")
         return self.images[device]
 
-    def on_worker(self, command: str, *, given: str = "") -> str:
-        """Run a shell line on the worker; return what it printed."""
-        return run(*self.ssh(), command, given=given)
-
-    def ssh(self) -> list[str]:
-        options = ("-o", "BatchMode=yes", "-o", f"UserKnownHostsFile={self.lab.known_hosts}")
-        return ["ssh", "-i", str(self.lab.operator_key), *options, f"root@{self.address}"]
-
     def arguments(self, first: str, second: str) -> dict[str, Any]:
         """Return the module's arguments for a pair of disks."""
         return {
@@ -137,37 +100,14 @@ class Bench:
             "interfaces": [
                 {"source_mac": self.server.mac.upper(), "target_mac": NEW_MAC, "name": None}
             ],
+            "encrypted": [],
             "serial_console": False,
             "packages_directory": None,
         }
 
-    def command(self, arguments: dict[str, Any], *flags: str) -> list[str]:
-        """Return the Ansible command that runs the module on the worker, and keeps its result."""
-        extra = {"arguments": arguments, "result_file": str(self.result_file)}
-        return [
-            str(Path(sys.executable).with_name("ansible-playbook")),
-            *("-i", str(self.lab.directory / "worker.yml"), "-e", json.dumps(extra)),
-            str(self.lab.directory / "play.yml"),
-            *flags,
-        ]
 
-    @property
-    def result_file(self) -> Path:
-        return self.lab.directory / "result.json"
-
-    def prepare(self, arguments: dict[str, Any], *flags: str) -> dict[str, Any]:
-        """Prepare through Ansible; return the module's result."""
-        done = subprocess.run(
-            self.command(arguments, *flags),
-            cwd=CHECKOUT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        result: dict[str, Any] = json.loads(self.result_file.read_text())
-        print(json.dumps(result["seconds"]))
-        return result
+def original(server: SourceServer, device: str) -> Path:
+    return server.directory / ("root.raw" if device in ("vdb", "vdd") else "data.raw")
 
 
 @pytest.fixture(scope="module")
@@ -182,85 +122,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabSettings]:
 
 @pytest.fixture(scope="module")
 def bench(lab: LabSettings) -> Iterator[Bench]:
-    made = make_bench(lab, ensure_source(lab, "web01"))
-    host_key = make_worker_disk(lab, made.images["vda"])
-    made.worker.console.touch()
-    asyncio.run(qemu.start(made.worker))
-    try:
-        ready = wait_for_line(re.compile("FERRY-WORKER-READY"), made.worker.console)
-        made.address = re.findall(r"address=(\S+)", ready)[0].split("/")[0]
-        lab.known_hosts.write_text(f"{made.address} {host_key}\n")
-        write_play(lab, made.address)
-        yield made
-    finally:
-        asyncio.run(qemu.cut_off(made.worker.directory))
-
-
-def make_bench(lab: LabSettings, server: SourceServer) -> Bench:
-    """Return a bench whose machine has the worker's disk and two pairs of the server's."""
-    directory = lab.directory / "worker"
-    directory.mkdir()
-    images = {"vda": directory / "worker.raw"}
-    for device in ("vdb", "vdc", "vdd", "vde"):
-        images[device] = directory / f"{device}.qcow2"
-    disks = [
-        Disk(path, unit, format=path.suffix[1:], serial=name, boot_order=None if unit else 1)
-        for unit, (name, path) in enumerate(images.items())
-    ]
-    nic = Nic(WORKER_MAC, "worker", "migration")
-    machine = Machine(
-        "worker",
-        directory,
-        directory / "console.log",
-        1 << 30,
-        2,
-        disks,
-        [nic],
-        namespace=lab.namespace,
-        acceleration=choose_acceleration(),
-    )
-    bench = Bench(lab, server, machine, images)
-    for device, image in list(images.items())[1:]:
-        backing = ("-F", "raw", "-b", str(bench.original(device)))
-        run("qemu-img", "create", "-q", "-f", "qcow2", *backing, str(image))
-    return bench
-
-
-def make_worker_disk(lab: LabSettings, target: Path) -> str:
-    """Make the worker's seeded disk; return the host key that it shows."""
-    wishes = Wishes(
-        migration_id="prepare",
-        authorized_key=" ".join(lab.operator_key.with_suffix(".pub").read_text().split()[:2]),
-    )
-    request = worker_disk.Request(str(build_worker_image()), str(target), wishes, VOLUME_SIZE)
-    made = worker_disk.make_disk(request)
-    with target.open("r+b") as file:
-        file.truncate(VOLUME_SIZE)
-    assert made.host_key
-    return made.host_key
-
-
-def write_play(lab: LabSettings, address: str) -> None:
-    worker = {
-        "ansible_host": address,
-        "ansible_user": "root",
-        "ansible_python_interpreter": "/usr/bin/python3",
-        "ansible_ssh_private_key_file": str(lab.operator_key),
-        "ansible_ssh_common_args": f"-o UserKnownHostsFile={lab.known_hosts}",
-    }
-    content = {"all": {"hosts": {"worker": worker}}}
-    (lab.directory / "worker.yml").write_text(yaml.safe_dump(content))
-    (lab.directory / "play.yml").write_text(PLAY)
-
-
-def wait_for_line(pattern: re.Pattern[str], console: Path) -> str:
-    """Return the first line of the growing file that matches; "nothing" when the deadline is over."""
-    command = ["timeout", str(READY_DEADLINE), "tail", "--lines=+1", "--follow", str(console)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace") as follower:
-        assert follower.stdout is not None
-        found = next((line for line in follower.stdout if pattern.search(line)), "nothing")
-        follower.terminate()
-    return found
+    server = ensure_source(lab, "web01")
+    images = {device: lab.directory / f"{device}.qcow2" for device in ("vdb", "vdc", "vdd", "vde")}
+    for device, image in images.items():
+        add_overlay(image, original(server, device))
+    with running_worker(lab, images) as running:
+        yield Bench(lab, running.worker, running.address, server, images)
 
 
 @pytest.fixture(scope="module")
