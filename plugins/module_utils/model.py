@@ -13,7 +13,7 @@ from typing import Mapping, Tuple
 
 # By os-release's ID: the releases whose tools were tried, or are the same in what is used of them.
 PREPARED_RELEASES: Mapping[str, Tuple[str, ...]] = MappingProxyType({"debian": ("11", "12", "13")})
-PREPARED_ROOTS = ("ext2", "ext3", "ext4", "xfs")
+PREPARED_ROOTS = ("btrfs", "ext2", "ext3", "ext4", "xfs")
 
 
 def is_prepared_release(identity: str, version: str) -> bool:

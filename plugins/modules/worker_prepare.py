@@ -13,8 +13,12 @@ version_added: "0.1.0"
 description:
   - Runs on the target worker, as root. Looks into the guest on the given disks, plans what must change
     for it to boot on virtio hardware, and makes these changes.
+  - The root may lie on a partition, a whole disk, a linear or striped logical volume over one or several
+    disks, a mirror of Linux's software RAID, an encrypted device, or a stack of these.
+  - The firmware may be a BIOS or UEFI. For UEFI the loader is also laid down where firmware with an empty
+    memory looks for it.
   - The initramfs gets the drivers of virtio, device names in C(fstab), C(crypttab) and the boot loader
-    become UUIDs, network interfaces keep their names with the old and the new MAC, and guest tools of
+    become UUIDs, the backup of a GPT moves to the end of a larger volume, network interfaces keep their names with the old and the new MAC, and guest tools of
     the old platform are removed. All by the guest's own tools, offline.
   - Windows Server 2012 R2 to 2025 gets its drivers for virtio, its disks come online by themselves, and a
     service is set up that runs numbered scripts at the first boot, for what only Windows itself can do.
@@ -62,6 +66,22 @@ options:
       name:
         description: Its name in the guest. Found in the guest's files if they tell.
         type: str
+  encrypted:
+    description:
+      - The guest's encrypted devices (LUKS) that hold its system, with a key of each. Other encrypted devices stay
+        closed.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      device:
+        description: What the source calls the encrypted partition or disk, such as C(sda2), or its LUKS UUID.
+        type: str
+        required: true
+      key:
+        description: A passphrase, taken as it is. It is handed to C(cryptsetup) on its standard input.
+        type: str
+        required: true
   serial_console:
     description: Whether the guest gets a console on its first serial port, beside the screen.
     type: bool
@@ -115,7 +135,7 @@ guest:
   sample:
     distribution: Debian GNU/Linux 12 (bookworm)
     firmware: bios
-    root: {disk: sda, partition: 1, type: ext4, uuid: 11111111-2222-3333-4444-555555555555}
+    root: {device: sda1, disk: sda, partition: 1, type: ext4, uuid: 11111111-2222-3333-4444-555555555555}
     default_kernel: 6.1.0-56-amd64
     kernels: [6.1.0-56-amd64]
 plan:
@@ -176,6 +196,15 @@ SPEC = ArgumentSpec(
                 "source_mac": {"type": "str", "required": True},
                 "target_mac": {"type": "str"},
                 "name": {"type": "str"},
+            },
+        },
+        "encrypted": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "device": {"type": "str", "required": True},
+                "key": {"type": "str", "required": True, "no_log": True},
             },
         },
         "serial_console": {"type": "bool", "default": False},

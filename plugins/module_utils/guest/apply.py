@@ -8,7 +8,17 @@ import os
 from contextlib import contextmanager
 from typing import Callable, ContextManager, Iterator
 
-from .changes import Change, EditFile, InstallPackages, Plan, RemovePackages, command_of
+from .changes import (
+    Change,
+    CopyFile,
+    EditFile,
+    InstallPackages,
+    MoveBackupTable,
+    Plan,
+    RemovePackages,
+    command_of,
+)
+from .commands import run
 from .mounted import MountedGuest
 
 _POLICY = "/usr/sbin/policy-rc.d"
@@ -25,12 +35,22 @@ def apply_plan(plan: Plan, guest: MountedGuest, timer: Timer) -> None:
 
 
 def _step(change: Change) -> str:
-    return "edit files" if isinstance(change, EditFile) else " ".join(command_of(change)[:2])
+    if isinstance(change, (EditFile, CopyFile)):
+        return "edit files"
+    if isinstance(change, MoveBackupTable):
+        return "move backup tables"
+    return " ".join(command_of(change)[:2])
 
 
 def _apply(change: Change, guest: MountedGuest) -> None:
     if isinstance(change, EditFile):
         guest.tree.write(change.path, change.after)
+    elif isinstance(change, CopyFile):
+        guest.tree.copy(change.source, change.target)
+    elif isinstance(change, MoveBackupTable):
+        # The kernel knows nothing of the table: partitions are mapped by us.
+        quiet = ("--no-reread", "--no-tell-kernel")
+        run(("sfdisk", *quiet, "--relocate", "gpt-bak-std", change.device))
     elif isinstance(change, RemovePackages):
         with _services_stay_off(guest):
             guest.run(command_of(change))

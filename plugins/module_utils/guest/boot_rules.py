@@ -57,7 +57,8 @@ def grub_menu(facts: GuestFacts, options: Options) -> Results:
 def _finds_root(lines: Sequence[grub.MenuLine], facts: GuestFacts) -> bool:
     """Return whether the first entry, which boots by default, names the guest's root."""
     words = _ROOT.findall(lines[0].arguments) if lines else []
-    return bool(words) and find_file_system(words[-1], facts.file_systems) == facts.root
+    found = find_file_system(words[-1], facts.file_systems) if words else None
+    return found is not None and found.device == facts.root.device
 
 
 def initramfs(facts: GuestFacts, _options: Options) -> Results:

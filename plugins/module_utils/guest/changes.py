@@ -68,6 +68,15 @@ class SetValue:
 
 
 @dataclass(frozen=True)
+class CopyFile:
+    """The guest's file `target` is a copy of its file `source`."""
+
+    source: str
+    target: str
+    why: str
+
+
+@dataclass(frozen=True)
 class PlaceFile:
     """The file becomes a copy of `source`, a file on the worker with this SHA-256 (in hex)."""
 
@@ -77,8 +86,25 @@ class PlaceFile:
     why: str
 
 
+@dataclass(frozen=True)
+class MoveBackupTable:
+    """The backup of the partition table of `disk` lies at the end of its overlay `device`."""
+
+    disk: str
+    device: str
+    why: str
+
+
 Change = Union[
-    EditFile, RemovePackages, InstallPackages, RunInGuest, RebuildInitramfs, SetValue, PlaceFile
+    EditFile,
+    RemovePackages,
+    InstallPackages,
+    RunInGuest,
+    RebuildInitramfs,
+    CopyFile,
+    MoveBackupTable,
+    SetValue,
+    PlaceFile,
 ]
 
 
@@ -113,11 +139,15 @@ def describe(change: Change) -> Dict[str, Any]:
     if isinstance(change, SetValue):
         value = {"value": change.name.name, "data": show(change.after), "why": change.why}
         return {"action": "set", "path": rf"{change.name.hive}\{change.name.key}", **value}
+    if isinstance(change, CopyFile):
+        return {"action": "copy", "path": change.target, "of": change.source, "why": change.why}
+    if isinstance(change, MoveBackupTable):
+        return {"action": "move backup table", "disk": change.disk, "why": change.why}
     return {"action": "run", "command": list(command_of(change)), "why": change.why}
 
 
 def show_diff(changes: Sequence[Change]) -> List[Dict[str, str]]:
-    """Return Ansible's diff: one entry for each file, then one with the commands, if any."""
+    """Return Ansible's diff: one entry for each edited file, then one with all else, if any."""
     shown = [
         {
             "before_header": change.path,
@@ -128,9 +158,9 @@ def show_diff(changes: Sequence[Change]) -> List[Dict[str, str]]:
         for change in changes
         if isinstance(change, EditFile)
     ]
-    commands = [" ".join(command_of(change)) for change in changes if command_of(change)]
-    if commands:
-        shown.append({"prepared": "run in the guest:\n" + "".join(f"  {c}\n" for c in commands)})
+    deeds = [deed for deed in map(_deed, changes) if deed]
+    if deeds:
+        shown.append({"prepared": "done in the guest:\n" + "".join(f"  {d}\n" for d in deeds)})
     return shown + _show_registry(changes) + _show_placed(changes)
 
 
@@ -152,6 +182,14 @@ def _registry_line(name: ValueName, value: Value) -> str:
 def _show_placed(changes: Sequence[Change]) -> List[Dict[str, str]]:
     placed = [f"  {c.path} < {c.source}\n" for c in changes if isinstance(c, PlaceFile)]
     return [{"prepared": "place in the guest:\n" + "".join(placed)}] if placed else []
+
+
+def _deed(change: Change) -> str:
+    if isinstance(change, CopyFile):
+        return f"copy {change.source} to {change.target}"
+    if isinstance(change, MoveBackupTable):
+        return f"move the backup of the partition table of {change.disk} to its end"
+    return " ".join(command_of(change))
 
 
 def printable(text: str) -> str:

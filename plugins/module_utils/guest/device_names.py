@@ -17,7 +17,7 @@ from .facts import FileSystem
 _KERNEL_NAME = re.compile(r"/dev/((?:sd|hd|vd|xvd)[a-z]+)(\d*)$|/dev/(nvme\d+n\d+)(?:p(\d+))?$")
 # The last kind is the worker's own: a tool of the guest that writes it down has seen an overlay.
 _UNSTABLE = re.compile(
-    r"/dev/(?:(?:sd|hd|vd|xvd)[a-z]+\d*|nvme\d+n\d+(?:p\d+)?|disk/by-(?:id|path)/.+|mapper/ov-\d.*)$"
+    r"/dev/(?:(?:sd|hd|vd|xvd)[a-z]+\d*|nvme\d+n\d+(?:p\d+)?|disk/by-(?:id|path)/.+|mapper/ov-.*)$"
 )
 _DISK_LINKS = {"uuid": "UUID", "label": "LABEL", "partuuid": "PARTUUID"}
 
@@ -28,7 +28,7 @@ def is_unstable(device: str) -> bool:
 
 
 def find_file_system(spec: str, file_systems: Sequence[FileSystem]) -> Optional[FileSystem]:
-    """Return what `spec` of an fstab means: a kernel name of the source, UUID=, LABEL=, PARTUUID=.
+    """Return what `spec` of an fstab means: a name at the source, UUID=, LABEL=, PARTUUID=.
 
     None if it is not among `file_systems`, or if it is not a device at all (tmpfs, a share).
     """
@@ -39,6 +39,9 @@ def find_file_system(spec: str, file_systems: Sequence[FileSystem]) -> Optional[
         return _first(
             each for each in file_systems if (each.disk, each.partition) == (disk, partition)
         )
+    named = _first(each for each in file_systems if spec in each.names)
+    if named:
+        return named
     kind, _unused, value = _as_tag(spec).partition("=")
     value = value.strip("\"'")
     if not value:

@@ -28,9 +28,11 @@ class Disk:
 
 @dataclass(frozen=True)
 class FileSystem:
-    """What a partition holds: file system, swap, or a member of something larger.
+    """What a partition, or a device made of partitions, holds: file system, swap, or a member of more.
 
-    `partition` is its number, 0 for a whole disk. Identifiers are empty where there is none.
+    `partition` is its number, 0 for a whole disk. Identifiers are empty where there is none. What lies
+    on a logical volume, an array or an encrypted device has no `disk`; `names` are what the guest calls
+    such a device, whatever its disks are called. `subvolume` is that of a root on Btrfs, if it has one.
     """
 
     disk: str
@@ -40,6 +42,13 @@ class FileSystem:
     uuid: str = ""
     label: str = ""
     partition_uuid: str = ""
+    names: Tuple[str, ...] = ()
+    subvolume: str = ""
+
+    @property
+    def title(self) -> str:
+        """What the source calls the device: `sda1`, `/dev/mapper/vg0-root`."""
+        return f"{self.disk}{self.partition or ''}" if self.disk else self.names[0]
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,8 @@ class GuestFacts:
     """A guest as found. `files` holds the text of every configuration file that a rule looks at.
 
     `default_kernel` is the version that the boot loader's first entry starts, None if not known.
-    `firmware` is `bios` or `uefi`, by the boot loader that is installed.
+    `firmware` is `bios` or `uefi`, by the boot loader that is installed; `loaders` are the paths of all
+    on the EFI system partition. `stray_backups` names the disks whose GPT's backup is not at their end.
     """
 
     disks: Tuple[Disk, ...]
@@ -93,3 +103,5 @@ class GuestFacts:
     packages: Mapping[str, Package]
     files: Mapping[str, str]
     tools_outside_packages: Tuple[str, ...] = ()
+    loaders: Tuple[str, ...] = ()
+    stray_backups: Tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
-from . import cloud_init, dpkg, grub, initramfs
+from . import cloud_init, dpkg, gpt, grub, initramfs
 from .facts import VIRTIO_DRIVERS, Disk, Distribution, FileSystem, GuestFacts, Kernel
 from .tree import GuestTree
 
@@ -43,6 +43,8 @@ _FOLDERS = (
 )
 # How distributions name a kernel's initramfs: Debian and Ubuntu, Red Hat, SUSE.
 _IMAGES = ("/boot/initrd.img-{}", "/boot/initramfs-{}.img", "/boot/initrd-{}")
+# Where distributions mount the EFI system partition, and its folder of loaders.
+_ESP_FOLDERS = ("/boot/efi/EFI", "/efi/EFI", "/boot/EFI")
 # Tools that came from a vendor's archive and not from a package: their own uninstallers.
 _UNINSTALLERS = ("/usr/bin/vmware-uninstall-tools.pl", "/usr/sbin/vbox-uninstall-guest-additions")
 
@@ -58,18 +60,26 @@ def inspect(
     """Return all facts of the guest that is mounted at `tree`."""
     files = _read_files(tree)
     packages = dpkg.read_status(tree.read(dpkg.STATUS_FILE) or "")
+    loaders = _efi_loaders(tree)
     kernels = tuple(_inspect_kernel(tree, version, decompress) for version in kernel_versions(tree))
     return GuestFacts(
         disks=tuple(disks),
         file_systems=tuple(file_systems),
         root=root,
         distribution=read_distribution(tree.read("/etc/os-release") or ""),
-        firmware="uefi" if _is_uefi(packages) else "bios",
+        # Of two that are installed, GRUB for a BIOS (grub-pc) says who starts whom.
+        firmware="uefi" if loaders and "grub-pc" not in packages else "bios",
         kernels=kernels,
         default_kernel=_default_kernel(files.get(GRUB_MENU, ""), kernels),
         packages=packages,
         files=files,
         tools_outside_packages=tuple(path for path in _UNINSTALLERS if tree.has(path)),
+        loaders=loaders,
+        stray_backups=tuple(
+            disk.name
+            for disk in disks
+            if disk.scheme == "gpt" and gpt.has_stray_backup(disk.device, disk.size)
+        ),
     )
 
 
@@ -126,8 +136,11 @@ def _default_kernel(menu: str, kernels: Iterable[Kernel]) -> Optional[str]:
     return next((v for v in versions if lines[0].kernel.endswith(f"vmlinuz-{v}")), None)
 
 
-def _is_uefi(packages: Iterable[str]) -> bool:
-    installed = set(packages)
-    return "grub-pc" not in installed and any(
-        name.startswith("grub-efi-") and not name.endswith("-bin") for name in installed
+def _efi_loaders(tree: GuestTree) -> Tuple[str, ...]:
+    folder = next((path for path in _ESP_FOLDERS if tree.names(path)), "")
+    return tuple(
+        f"{folder}/{vendor}/{name}"
+        for vendor in tree.names(folder)
+        for name in tree.names(f"{folder}/{vendor}")
+        if name.lower().endswith(".efi")
     )

@@ -10,9 +10,11 @@ with it.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tempfile
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import IO, Iterator, List, Optional, Sequence, Tuple
 
 from . import syscalls
@@ -20,13 +22,19 @@ from .commands import ENVIRONMENT, run
 from .device_names import find_file_system
 from .errors import PlanError
 from .facts import FileSystem
+from .file_systems import MOUNTABLE, mount, subvolume_of
 from .overlays import MAPPER
+from .roots import find_root, looking
+from .storage import use_own_names
 from .tables import read_rows
 from .tree import GuestTree
 
-MOUNTABLE = ("ext2", "ext3", "ext4", "xfs")
 # What the guest's tools read and write; other file systems of its fstab are not mounted.
-_SYSTEM_TREES = ("/boot", "/usr", "/var", "/opt")
+_SYSTEM_TREES = ("/boot", "/efi", "/usr", "/var", "/opt")
+# What is no device: a share, memory, a folder that is bound elsewhere.
+_DEVICE = re.compile(r"/dev/|(?:UUID|LABEL|PARTUUID|PARTLABEL)=")
+_OPTIONAL = frozenset(("noauto", "nofail"))
+_ON_WHAT = f"Give all disks of the guest; handled are {', '.join(MOUNTABLE)}."
 # (name, mode, major, minor): the kernel's Documentation/admin-guide/devices.txt.
 _NODES = (
     ("null", 0o666, 1, 3),
@@ -37,6 +45,8 @@ _NODES = (
     ("tty", 0o666, 5, 0),
     ("console", 0o600, 5, 1),
 )
+# Of device-mapper; programs that know only partitions do better without it.
+_CONTROL = (10, 236)
 _LINKS = (
     ("fd", "/proc/self/fd"),
     ("stdin", "/proc/self/fd/0"),
@@ -48,15 +58,17 @@ _LENT = "/run/ferry-lent"
 # The maker of an initramfs builds it in TMPDIR first: not on the overlay, where each byte would be
 # stored twice and stay in the store after it was deleted.
 _OWN_ENVIRONMENT = {"TMPDIR": _SCRATCH, "DEBIAN_FRONTEND": "noninteractive"}
-_DAMAGED = "Check the file system on the source (fsck), sync again, then prepare."
 
 
 class MountedGuest:
-    """A mounted guest: its tree, and a way to run its programs."""
+    """A mounted guest: its tree, all its file systems, and a way to run its programs."""
 
-    def __init__(self, tree: GuestTree, root: FileSystem) -> None:
+    def __init__(
+        self, tree: GuestTree, root: FileSystem, file_systems: Sequence[FileSystem]
+    ) -> None:
         self.tree = tree
         self.root = root
+        self.file_systems = file_systems
 
     def run(
         self,
@@ -101,77 +113,57 @@ def mount_guest(file_systems: Sequence[FileSystem], stage: str) -> Iterator[Moun
     place = os.path.join(stage, "root")
     os.makedirs(place, exist_ok=True)
     tree = GuestTree(place)
-    root = _find_root(file_systems, tree)
+    root = find_root(file_systems, tree)
+    *file_systems, root = _with_own_names(root, file_systems, tree)
     with ExitStack() as mounts:
-        _mount(root, place)
+        mount(root, place)
         mounts.callback(syscalls.unmount, place)
-        for path, file_system in _system_mounts(tree.read("/etc/fstab") or "", file_systems):
+        for path, file_system in system_mounts(tree.read("/etc/fstab") or "", file_systems):
             where = tree.host_path(path)
-            _mount(file_system, where)
+            mount(file_system, where)
             mounts.callback(syscalls.unmount, where)
         for where in _mount_kernel_trees(tree, stage, file_systems):
             mounts.callback(syscalls.unmount, where)
-        yield MountedGuest(tree, root)
+        yield MountedGuest(tree, root, file_systems)
 
 
-def _find_root(file_systems: Sequence[FileSystem], tree: GuestTree) -> FileSystem:
-    found: List[FileSystem] = []
-    for each in file_systems:
-        if each.kind not in MOUNTABLE:
-            continue
-        # Only looked at: what is not the guest's system shall not change by a byte.
-        syscalls.mount(
-            each.device, tree.root, each.kind, flags=syscalls.MS_RDONLY, data=_look(each)
-        )
-        try:
-            if tree.has("/etc/fstab") and tree.has("/etc/os-release"):
-                found.append(each)
-        finally:
-            syscalls.unmount(tree.root)
-    if len(found) == 1:
-        return found[0]
-    seen = ", ".join(f"{fs.disk}{fs.partition or ''} {fs.kind or 'empty'}" for fs in file_systems)
-    if found:
-        roots = " and ".join(f"{fs.disk}{fs.partition or ''}" for fs in found)
-        raise PlanError([f"It has more than one root: {roots}. Prepare it by hand."])
-    reason = (
-        f"No root was found (a file system with /etc/fstab and /etc/os-release); seen were: {seen}."
-        " Handled is a root on a partition or whole disk with ext4 or XFS; give all disks of the guest."
-    )
-    raise PlanError([reason])
+def _with_own_names(
+    root: FileSystem, file_systems: Sequence[FileSystem], tree: GuestTree
+) -> List[FileSystem]:
+    """Return `file_systems` and, last, `root`, with encrypted devices called as in the guest's crypttab.
+
+    Before anything is mounted to stay: the kernel's list of mounts keeps the name that it was given.
+    """
+    with looking(root, tree):
+        crypttab = tree.read("/etc/crypttab") or ""
+    return use_own_names(crypttab, [*file_systems, root])
 
 
-def _look(file_system: FileSystem) -> str:
-    """Return the option that keeps a read-only mount from replaying the journal."""
-    return "norecovery" if file_system.kind == "xfs" else "noload"
+def system_mounts(fstab: str, file_systems: Sequence[FileSystem]) -> List[Tuple[str, FileSystem]]:
+    """Return (path, file system) of the system's own trees, outer ones first.
 
-
-def _check(file_system: FileSystem) -> None:
-    """The file system is whole: its journal is replayed, small damage mended. XFS does it on mount."""
-    if file_system.kind != "xfs":
-        # 1: damage was mended.
-        run(("e2fsck", "-p", file_system.device), accept=(0, 1), hint=_DAMAGED)
-
-
-def _mount(file_system: FileSystem, where: str) -> None:
-    _check(file_system)
-    # Without barriers: until the record is written nothing here need survive a crash.
-    data = "barrier=0" if file_system.kind != "xfs" else ""
-    syscalls.mount(
-        file_system.device, where, file_system.kind, flags=syscalls.MS_NOATIME, data=data
-    )
-
-
-def _system_mounts(
-    fstab: str, file_systems: Sequence[FileSystem]
-) -> Iterator[Tuple[str, FileSystem]]:
-    """Yield (path, file system) of the system's own trees, outer ones first."""
+    Raises PlanError if one that is needed at boot is not among `file_systems`, or cannot be mounted:
+    the guest's tools would work on an empty folder in its place.
+    """
+    found: List[Tuple[str, FileSystem]] = []
+    lacking: List[str] = []
     for row in sorted(read_rows(fstab), key=lambda row: row.field(1)):
-        path = row.field(1)
-        if any(path == tree or path.startswith(tree + "/") for tree in _SYSTEM_TREES):
-            found = find_file_system(row.field(0), file_systems)
-            if found is not None and found.kind in MOUNTABLE:
-                yield path, found
+        path, device = row.field(1), row.field(0)
+        if not _is_system(path) or not _DEVICE.match(device):
+            continue
+        file_system = find_file_system(device, file_systems)
+        if file_system is not None and file_system.kind in MOUNTABLE:
+            found.append((path, replace(file_system, subvolume=subvolume_of(row.field(3)))))
+        elif _OPTIONAL.isdisjoint(row.field(3).split(",")):
+            kind = "cannot be found" if file_system is None else f"is {file_system.kind or 'empty'}"
+            lacking.append(f"Its {path} is on {device}, which {kind}. {_ON_WHAT}")
+    if lacking:
+        raise PlanError(lacking)
+    return found
+
+
+def _is_system(path: str) -> bool:
+    return any(path == tree or path.startswith(tree + "/") for tree in _SYSTEM_TREES)
 
 
 def _mount_kernel_trees(
@@ -182,6 +174,7 @@ def _mount_kernel_trees(
     syscalls.mount("dev", dev, "tmpfs", flags=syscalls.MS_NOSUID, data="mode=755,size=1m")
     yield dev
     _fill_dev(dev)
+    _add_upper_devices(dev, file_systems)
     _link_disks(dev, file_systems)
     syscalls.mount("sysfs", sys, "sysfs", flags=syscalls.MS_RDONLY)
     yield sys
@@ -208,6 +201,22 @@ def _fill_dev(dev: str) -> None:
         if name.startswith("ov-"):
             number = os.stat(os.path.join(MAPPER, name)).st_rdev
             os.mknod(os.path.join(dev, "mapper", name), stat.S_IFBLK | 0o600, number)
+
+
+def _add_upper_devices(dev: str, file_systems: Sequence[FileSystem]) -> None:
+    """Logical volumes and the like are there as the guest calls them, and LVM can ask the kernel."""
+    upper = [each for each in file_systems if each.names and os.path.exists(each.device)]
+    for each in upper:
+        node = os.path.join(dev, os.path.relpath(each.device, "/dev"))
+        os.makedirs(os.path.dirname(node), exist_ok=True)
+        os.mknod(node, stat.S_IFBLK | 0o600, os.stat(each.device).st_rdev)
+        for name in each.names:
+            place = os.path.join(dev, os.path.relpath(name, "/dev"))
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            if not os.path.lexists(place):
+                os.symlink(each.device, place)
+    if upper:
+        os.mknod(os.path.join(dev, "mapper/control"), stat.S_IFCHR | 0o600, os.makedev(*_CONTROL))
 
 
 def _link_disks(dev: str, file_systems: Sequence[FileSystem]) -> None:

@@ -16,18 +16,21 @@ import os
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Dict, Iterator, List, Sequence, Tuple
 
+from .block_graph import read_blocks, standing_on
 from .commands import run
 from .errors import StoreError
 from .facts import Disk, FileSystem
+from .file_systems import forget_btrfs
 from .store import SECTOR
 
 MAPPER = "/dev/mapper"
 # 8 KiB: a few blocks of a file system, so that a small edit copies little (bootlab, measured), and
 # still one page of table for each 4 MiB changed.
 _CHUNK_SECTORS = 16
-_PREFIX = "ov-"
+PREFIX = "ov-"
 _QUIET = ("--noudevsync", "--noudevrules")
 
 
@@ -70,14 +73,46 @@ def remove_overlays() -> None:
     """No overlay and no loop device below one is left, whoever made it. Nothing may use them."""
     # A worker without device-mapper's udev rules has no such folder before the first overlay.
     os.makedirs(MAPPER, exist_ok=True)
-    names = sorted(_mapped(), reverse=True)
-    if names:
-        # One call ends them all: partitions first, as their names sort behind their disk's.
-        run(("dmsetup", "remove", "--retry", *_QUIET, *names))
-    # The folder comes with the first device of the worker's life.
-    for name in os.listdir(MAPPER) if os.path.isdir(MAPPER) else ():
-        if name.startswith(_PREFIX):
-            os.unlink(os.path.join(MAPPER, name))
+    forget_btrfs()
+    _remove_devices()
+    # A killed run may have left nodes without devices.
+    _remove_nodes([name for name in os.listdir(MAPPER) if name.startswith(PREFIX)])
+    _remove_links()
+
+
+def _remove_devices() -> None:
+    """Remove our devices and all that was built on them; neighbours of one kind by one call."""
+    blocks = read_blocks()
+    ours = [block.name for block in blocks.values() if block.mapped_name.startswith(PREFIX)]
+    for is_mapped, group in groupby(standing_on(ours, blocks), lambda each: bool(each.mapped_name)):
+        if is_mapped:
+            names = [each.mapped_name for each in group]
+            run(("dmsetup", "remove", "--retry", *_QUIET, *names))
+            _remove_nodes(names)
+        else:
+            run(("mdadm", "--stop", *(f"/dev/{each.name}" for each in group)))
+
+
+def _remove_nodes(names: Sequence[str]) -> None:
+    for name in names:
+        path = os.path.join(MAPPER, name)
+        if os.path.lexists(path):
+            os.unlink(path)
+
+
+def _remove_links() -> None:
+    """No folder of /dev has a link to a device of /dev/mapper that is gone: LVM makes one for each group."""
+    for folder in [each.path for each in os.scandir("/dev") if each.is_dir(follow_symlinks=False)]:
+        links = [each.path for each in os.scandir(folder) if each.is_symlink()]
+        gone = [link for link in links if _leads_nowhere(link)]
+        for link in gone:
+            os.unlink(link)
+        if gone and not os.listdir(folder):
+            os.rmdir(folder)
+
+
+def _leads_nowhere(link: str) -> bool:
+    return os.readlink(link).startswith(MAPPER) and not os.path.exists(link)
 
 
 def _open_overlay(target: Target, stage: str, index: int) -> Disk:
@@ -89,11 +124,11 @@ def _open_overlay(target: Target, stage: str, index: int) -> Disk:
     loop = run(("losetup", "--find", "--show", store)).decode().strip()
     sectors = target.size // SECTOR
     table = f"0 {sectors} snapshot {target.path} {loop} P {_CHUNK_SECTORS}"
-    run(("dmsetup", "create", *_QUIET, f"{_PREFIX}{index}", "--table", table))
+    run(("dmsetup", "create", *_QUIET, f"{PREFIX}{index}", "--table", table))
     # In use, so it is detached when the overlay goes: whoever removes that need not find the loop.
     run(("losetup", "--detach", loop))
-    device = _make_nodes()[f"{_PREFIX}{index}"]
-    found = _blkid([device]).get(device, {})
+    device = _make_nodes()[f"{PREFIX}{index}"]
+    found = probe([device]).get(device, {})
     return Disk(target.name, device, target.size, found.get("PTTYPE", ""))
 
 
@@ -113,7 +148,7 @@ def _probe_partitions(disks: Sequence[Disk]) -> List[FileSystem]:
     if tables:
         run(("dmsetup", "create", *_QUIET, "--concise", ";".join(tables)))
         _make_nodes()
-    found = _blkid(list(places))
+    found = probe(list(places))
     return [
         _file_system(device, *places[device], found[device]) for device in places if device in found
     ]
@@ -141,7 +176,7 @@ def _partitions(device: str) -> List[Dict[str, str]]:
     return [part for part in parts if part["TYPE"] not in ("0x5", "0xf", "0x85")]
 
 
-def _blkid(devices: Sequence[str]) -> Dict[str, Dict[str, str]]:
+def probe(devices: Sequence[str]) -> Dict[str, Dict[str, str]]:
     """Return what blkid finds by reading, past its cache file; 2 and 8 are its words for nothing."""
     if not devices:
         return {}
@@ -156,14 +191,8 @@ def _blkid(devices: Sequence[str]) -> Dict[str, Dict[str, str]]:
 
 def _mapped() -> Dict[str, str]:
     """Return our device-mapper devices: name -> MAJOR:MINOR."""
-    found = {}
-    for block in os.listdir("/sys/block"):
-        if block.startswith("dm-"):
-            with open(f"/sys/block/{block}/dm/name") as name, open(
-                f"/sys/block/{block}/dev"
-            ) as dev:
-                found[name.read().strip()] = dev.read().strip()
-    return {name: number for name, number in found.items() if name.startswith(_PREFIX)}
+    found = {block.mapped_name: block.number for block in read_blocks().values()}
+    return {name: number for name, number in found.items() if name.startswith(PREFIX)}
 
 
 def _make_nodes() -> Dict[str, str]:
@@ -184,7 +213,7 @@ def _device_number(path: str) -> str:
 def _check_stores(count: int) -> None:
     """Raise StoreError unless each overlay still has all of its changes."""
     for index in range(count):
-        name = f"{_PREFIX}{index}"
+        name = f"{PREFIX}{index}"
         status = run(("dmsetup", "status", name)).decode().split()
         if len(status) < 4 or "/" not in status[3]:
             raise StoreError(

@@ -9,7 +9,15 @@ yields no change at all, so a second preparation does nothing.
 
 from __future__ import annotations
 
-from . import boot_rules, cloud_init, device_rules, network_rules, package_rules, support
+from . import (
+    boot_rules,
+    cloud_init,
+    device_rules,
+    efi_rules,
+    network_rules,
+    package_rules,
+    support,
+)
 from .changes import Plan
 from .errors import PlanError
 from .facts import GuestFacts
@@ -28,6 +36,8 @@ RULES = (
     boot_rules.grub_sources,
     boot_rules.grub_menu,
     boot_rules.initramfs,
+    efi_rules.fallback_loader,
+    efi_rules.backup_tables,
 )
 
 

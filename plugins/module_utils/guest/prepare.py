@@ -21,13 +21,14 @@ from . import commit, direct_io, syscalls
 from .apply import apply_plan
 from .changes import Plan, describe
 from .errors import PreparationError
-from .facts import Disk, FileSystem, GuestFacts
+from .facts import Disk, GuestFacts
 from .inspection import inspect
 from .mounted import MountedGuest, mount_guest
 from .overlays import Target, open_overlays, remove_overlays
 from .package_files import find_packages
 from .plan import make_plan
 from .rules import Options
+from .storage import open_storage
 from .store import join_ranges
 from .windows_facts import WindowsFacts
 from .windows_mounted import find_windows
@@ -44,7 +45,8 @@ class Request:
 
     `generation` names the sync whose data the disks hold: an earlier, half-finished preparation is
     only finished for the same data. `packages_directory` may hold package files for the guest,
-    `virtio_win` (a folder or an ISO) a Windows guest's drivers.
+    `virtio_win` (a folder or an ISO) a Windows guest's drivers. `keys` are (UUID or name at the source, key)
+    of encrypted devices; they are shown nowhere.
     """
 
     disks: Tuple[Tuple[str, str], ...]
@@ -53,6 +55,7 @@ class Request:
     packages_directory: Optional[str]
     options: Options
     virtio_win: Optional[str] = None
+    keys: Tuple[Tuple[str, str], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -157,15 +160,17 @@ def _work_on_overlays(
     """Observe and plan; with `apply` also change the overlays, and observe that all is right then."""
     with ExitStack() as stack:
         with watch.step("open overlays"):
-            disks, file_systems = stack.enter_context(open_overlays(targets, request.stage))
+            disks, plain = stack.enter_context(open_overlays(targets, request.stage))
         with watch.step("look for Windows"):
-            windows = find_windows(disks, file_systems, request.stage)
+            windows = find_windows(disks, plain, request.stage)
         if windows is not None:
-            return _work_on_windows(request, windows, (disks, file_systems), watch, apply=apply)
+            return _work_on_windows(request, windows, (disks, plain), watch, apply=apply)
+        with watch.step("open storage"):
+            file_systems = open_storage(plain, request.stage, dict(request.keys))
         with watch.step("mount"):
             guest = stack.enter_context(mount_guest(file_systems, request.stage))
         with watch.step("inspect"):
-            facts = _inspect(guest, disks, file_systems)
+            facts = _inspect(guest, disks)
         packages = find_packages(request.packages_directory, facts.distribution)
         options = replace(request.options, agent_packages=packages)
         plan = make_plan(facts, options)
@@ -173,7 +178,7 @@ def _work_on_overlays(
             _need_room(request.stage)
             apply_plan(plan, guest, watch.step)
             with watch.step("inspect again"):
-                _verify(_inspect(guest, disks, file_systems), options)
+                _verify(_inspect(guest, disks), options)
         with watch.step("close overlays"):
             stack.close()
     return facts, plan
@@ -200,13 +205,11 @@ def _work_on_windows(
     return guest.prepare(request.options, watch.step, apply=apply)
 
 
-def _inspect(
-    guest: MountedGuest, disks: Sequence[Disk], file_systems: Sequence[FileSystem]
-) -> GuestFacts:
+def _inspect(guest: MountedGuest, disks: Sequence[Disk]) -> GuestFacts:
     return inspect(
         guest.tree,
         disks=disks,
-        file_systems=file_systems,
+        file_systems=guest.file_systems,
         root=guest.root,
         decompress=guest.decompress,
     )

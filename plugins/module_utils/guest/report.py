@@ -36,6 +36,7 @@ def read_request(params: Mapping[str, Any]) -> Request:
             interfaces=tuple(_interface(each) for each in params["interfaces"]),
             serial_console=params["serial_console"],
         ),
+        keys=tuple((each["device"], each["key"]) for each in params["encrypted"]),
     )
 
 
@@ -81,6 +82,7 @@ def _summary(facts: GuestFacts) -> Dict[str, Any]:
         "distribution": facts.distribution.title,
         "firmware": facts.firmware,
         "root": {
+            "device": root.title,
             "disk": root.disk,
             "partition": root.partition,
             "type": root.kind,

@@ -7,7 +7,7 @@ from __future__ import annotations
 from ..model import PREPARED_ROOTS, describe_prepared_releases, is_prepared_release
 from .facts import GuestFacts
 from .inspection import GRUB_MENU
-from .rules import Finding, Note, Options, Results
+from .rules import Finding, Options, Results
 
 
 def check(facts: GuestFacts, _options: Options) -> Results:
@@ -25,8 +25,6 @@ def check(facts: GuestFacts, _options: Options) -> Results:
         )
     if not facts.kernels:
         yield Finding("No kernel with its modules was found in /boot and /lib/modules.")
-    if any(disk.scheme == "gpt" for disk in facts.disks):
-        yield Note("A GPT's backup header is not at the end of a larger volume; Linux only warns.")
 
 
 def _distribution(facts: GuestFacts) -> Results:
@@ -40,11 +38,7 @@ def _distribution(facts: GuestFacts) -> Results:
 
 
 def _boot_loader(facts: GuestFacts) -> Results:
-    if facts.firmware == "uefi":
-        yield Finding(
-            "It boots with UEFI, which is not handled yet; BIOS with GRUB 2 (grub-pc) is."
-        )
-    elif GRUB_MENU not in facts.files:
+    if GRUB_MENU not in facts.files:
         legacy = " It has GRUB's first version." if "/boot/grub/menu.lst" in facts.files else ""
         yield Finding(
             f"There is no {GRUB_MENU}.{legacy} Install GRUB 2 on the source and sync again."

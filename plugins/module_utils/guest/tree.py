@@ -10,6 +10,7 @@ Text is UTF-8 with surrogate escapes: every byte survives reading and writing.
 from __future__ import annotations
 
 import os
+import shutil
 from typing import List, Optional
 
 # As many links as Linux itself follows in one path (path_resolution(7)).
@@ -67,6 +68,12 @@ class GuestTree:
         os.makedirs(os.path.dirname(where), mode=0o755, exist_ok=True)
         with open(where, "wb") as file:
             file.write(text.encode("utf-8", "surrogateescape"))
+
+    def copy(self, source: str, target: str) -> None:
+        """The file `target` has the bytes of the file `source`; its folders are made if need be."""
+        where = self.host_path(target)
+        os.makedirs(os.path.dirname(where), mode=0o755, exist_ok=True)
+        shutil.copyfile(self.host_path(source), where)
 
     def names(self, path: str) -> List[str]:
         """Return the sorted names in a folder; none if it is not there."""

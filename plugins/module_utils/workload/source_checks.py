@@ -12,8 +12,8 @@ from .findings import ERROR, NOTE, Finding, Observed
 # On the target instance: whether its last sync carried what no file system uses as zeros.
 USED_BLOCKS_TAG = "ferry_used_blocks"
 
-# A root on one of these is put together from parts, which the preparation cannot yet (guest/).
-_COMPOSED = ("/dev/mapper/", "/dev/dm-", "/dev/md")
+# A root on one of these is put together from parts in a way that the preparation cannot yet (guest/).
+_COMPOSED = ("/dev/dm-", "/dev/md")
 
 
 def source_is_read_by_root(observed: Observed) -> Iterator[Finding]:
@@ -88,7 +88,7 @@ def root_can_be_prepared(observed: Observed) -> Iterator[Finding]:
                 ERROR,
                 observed.workload,
                 f"The guest's root is {root['type']} on {root['device']}, which cannot be prepared yet.",
-                f"So far these can, on a plain partition: {', '.join(PREPARED_ROOTS)}.",
+                f"So far these can, on a partition or a plain logical volume: {', '.join(PREPARED_ROOTS)}.",
             )
 
 

@@ -65,6 +65,14 @@ def _padded(data: bytes) -> bytes:
 SDA1 = FileSystem("sda", 1, "/dev/mapper/ov-0p1", "ext4", ROOT_UUID, "rootfs", "12345678-01")
 SDA2 = FileSystem("sda", 2, "/dev/mapper/ov-0p2", "swap", SWAP_UUID, "", "12345678-02")
 SDB1 = FileSystem("sdb", 1, "/dev/mapper/ov-1p1", "xfs", DATA_UUID, "data", "87654321-01")
+LV_ROOT = FileSystem(
+    "",
+    0,
+    "/dev/mapper/vg0-root",
+    "ext4",
+    "44444444-2222-3333-4444-555555555555",
+    names=("/dev/mapper/vg0-root", "/dev/vg0/root"),
+)
 
 MENU = """menuentry 'Debian GNU/Linux' {
 \tsearch --no-floppy --fs-uuid --set=root 11111111-2222-3333-4444-555555555555

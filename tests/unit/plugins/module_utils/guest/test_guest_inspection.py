@@ -179,6 +179,7 @@ def params(**changes: Any) -> dict[str, Any]:
         "disks": [{"path": "/dev/vdb", "name": "sda"}, {"path": "/dev/vdc", "name": "sdb"}],
         "stage": "/stage",
         "generation": "g",
+        "encrypted": [],
         "interfaces": [{"source_mac": "00-50-56-AA-BB-01", "target_mac": None, "name": None}],
         "serial_console": False,
         "packages_directory": None,
@@ -190,6 +191,12 @@ def params(**changes: Any) -> dict[str, Any]:
 def test_macs_are_taken_in_any_usual_spelling() -> None:
     # vJailbreak PR 2160, forklift PR 8144: MACs in upper case did not match.
     assert read_request(params()).options.interfaces == (Interface(None, ("00:50:56:aa:bb:01",)),)
+
+
+def test_keys_are_taken_by_device_and_shown_nowhere() -> None:
+    request = read_request(params(encrypted=[{"device": "sda2", "key": "open sesame"}]))
+    assert dict(request.keys) == {"sda2": "open sesame"}
+    assert "sesame" not in repr(request)
 
 
 @pytest.mark.parametrize(

@@ -277,7 +277,7 @@ UNSUPPORTED: list[Any] = [
     ),
     pytest.param({"kernels": ()}, "No kernel", id="no kernel"),
     pytest.param(
-        {"root": dataclasses.replace(SDA1, kind="btrfs")}, "Its root is btrfs", id="root on btrfs"
+        {"root": dataclasses.replace(SDA1, kind="f2fs")}, "Its root is f2fs", id="root on F2FS"
     ),
     pytest.param(
         {"kernels": (dataclasses.replace(LACKING, available=frozenset()),)},

@@ -179,14 +179,14 @@ def test_of_a_stopped_source_nothing_needs_to_be_said(ready: Observed) -> None:
             id="a release too old",
         ),
         pytest.param(
-            {"source": {**SOURCE, "file_systems": [root_on("/dev/mapper/vg-root", "ext4")]}},
+            {"source": {**SOURCE, "file_systems": [root_on("/dev/md0", "ext4")]}},
             "root_not_supported",
-            id="a root on LVM",
+            id="a root on an array",
         ),
         pytest.param(
-            {"source": {**SOURCE, "file_systems": [root_on("/dev/sda2", "btrfs")]}},
+            {"source": {**SOURCE, "file_systems": [root_on("/dev/sda2", "f2fs")]}},
             "root_not_supported",
-            id="a root on btrfs",
+            id="a root on F2FS",
         ),
         pytest.param(
             {"instance": {**INSTANCE, "tags": {"ferry": "db01"}}},

@@ -1,0 +1,73 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Rules for UEFI: the firmware of a new machine remembers nothing, so a loader lies where it looks then.
+
+A source's firmware kept in its own memory (NVRAM) that the loader is, say, `/EFI/debian/shimx64.efi`. That
+memory is no part of a disk. With an empty one, firmware starts `/EFI/BOOT/BOOTX64.EFI` (UEFI 2.10,
+section 3.5.1.1), and a distribution need not have laid it down (Debian does not).
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from typing import List
+
+from .changes import CopyFile, MoveBackupTable
+from .facts import GuestFacts
+from .rules import Finding, Options, Results
+
+_FALLBACK = "BOOT/BOOTX64.EFI"
+# A vendor's loader, the first that is there: shim starts the GRUB beside it, so that one comes along.
+_LOADERS = ("shimx64.efi", "shim.efi", "grubx64.efi", "grub.efi", "systemd-bootx64.efi")
+_COMPANIONS = re.compile(r"grub(?:x64)?\.efi|mmx64\.efi|MokManager\.efi", re.IGNORECASE)
+_WHY = "firmware that remembers nothing starts this file and no other"
+
+
+def fallback_loader(facts: GuestFacts, _options: Options) -> Results:
+    """The loader that boots the guest also lies where firmware with an empty memory looks."""
+    if facts.firmware != "uefi" or any(_is_fallback(path) for path in facts.loaders):
+        return
+    source = _own_loader(facts)
+    if source is None:
+        yield Finding(
+            "It boots with UEFI, but no known loader of its distribution is on its EFI system partition"
+            f" (there are: {', '.join(facts.loaders) or 'none'}). Install its boot loader with"
+            " `--removable` on the source and sync again."
+        )
+        return
+    vendor, root = posixpath.dirname(source), posixpath.dirname(posixpath.dirname(source))
+    yield CopyFile(source, f"{root}/{_FALLBACK}", _WHY)
+    if posixpath.basename(source).lower().startswith("shim"):
+        for path in facts.loaders:
+            name = posixpath.basename(path)
+            if posixpath.dirname(path) == vendor and _COMPANIONS.fullmatch(name):
+                yield CopyFile(
+                    path, f"{root}/BOOT/{name}", "the loader starts it from its own folder"
+                )
+
+
+def backup_tables(facts: GuestFacts, _options: Options) -> Results:
+    """The backup of each partition table lies at the end of its disk."""
+    for disk in facts.disks:
+        if disk.name in facts.stray_backups:
+            why = "the target's volume is larger than the source's disk"
+            yield MoveBackupTable(disk.name, disk.device, why)
+
+
+def _own_loader(facts: GuestFacts) -> "str | None":
+    """Return the distribution's loader; without a folder of its name, that of the only vendor."""
+    vendors = {posixpath.dirname(path) for path in facts.loaders}
+    named = [v for v in vendors if posixpath.basename(v).lower() == facts.distribution.identity]
+    candidates: List[str] = [
+        path for path in facts.loaders if posixpath.dirname(path) in (named or vendors)
+    ]
+    if not named and len(vendors) > 1:
+        return None
+    return next(
+        (p for name in _LOADERS for p in candidates if posixpath.basename(p).lower() == name), None
+    )
+
+
+def _is_fallback(path: str) -> bool:
+    return path.lower().endswith(f"/efi/{_FALLBACK.lower()}")

@@ -1,0 +1,64 @@
+# SPDX-FileCopyrightText: 2026 The Ferry authors
+# SPDX-License-Identifier: BSD-2-Clause
+"""Encrypted devices (LUKS), opened by the keys that the operator gave.
+
+A key goes through a pipe to cryptsetup's standard input: never into arguments, a file or a message.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Dict, List, Mapping, Sequence, Tuple
+
+from .commands import run
+from .device_names import find_file_system
+from .facts import FileSystem
+from .overlays import MAPPER, PREFIX
+from .tables import read_rows
+
+MEMBER = "crypto_LUKS"
+_WRONG_KEY = "Give the right key of this device; a passphrase is taken as it is, without a newline."
+
+
+def open_encrypted(
+    devices: Sequence[FileSystem], keys: Mapping[str, str]
+) -> List[Tuple[FileSystem, str]]:
+    """Return each device that a key is given for, and the plain device above it, which is open.
+
+    `keys` has a device's name at the source (`sda2`) or its UUID, and the key.
+    """
+    opened = []
+    for each in devices:
+        key = keys.get(each.uuid, keys.get(each.title))
+        if key is not None:
+            opened.append((each, _open(each, key)))
+    return opened
+
+
+def _open(device: FileSystem, key: str) -> str:
+    run(("modprobe", "dm_crypt"))
+    name = f"{PREFIX}c-{device.uuid}"
+    reader, writer = os.pipe()
+    with open(reader, "rb") as given:
+        # The longest passphrase that LUKS takes is 512 bytes: it fits into the pipe, nobody waits.
+        with open(writer, "wb") as giving:
+            giving.write(key.encode("utf-8", "surrogateescape"))
+        command = ("cryptsetup", "open", "--type", "luks", "--key-file", "-", "--disable-locks")
+        run((*command, device.device, name), stdin=given, hint=_WRONG_KEY)
+    return f"{MAPPER}/{name}"
+
+
+def own_names(crypttab: str, file_systems: Sequence[FileSystem]) -> Dict[str, str]:
+    """Return the names that a crypttab gives: device of ours -> name, for those that are open."""
+    names = {}
+    for row in read_rows(crypttab):
+        below = find_file_system(row.field(1), file_systems)
+        if below is not None and below.kind == MEMBER:
+            names[f"{MAPPER}/{PREFIX}c-{below.uuid}"] = row.field(0)
+    return {ours: name for ours, name in names.items() if os.path.exists(ours)}
+
+
+def rename(device: str, name: str) -> str:
+    """The open device has the guest's own name, by which its tools look for it; return its path."""
+    run(("dmsetup", "rename", "--noudevsync", "--noudevrules", os.path.basename(device), name))
+    return f"{MAPPER}/{name}"
