@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Iterator, List, Sequence
+from typing import Dict, Iterator, List, Sequence
 
 from ..model import PREPARED_ROOTS
 from . import syscalls
@@ -45,13 +45,12 @@ def find_root(file_systems: Sequence[FileSystem], tree: GuestTree) -> FileSystem
 
 
 def _candidates(file_systems: Sequence[FileSystem]) -> List[FileSystem]:
-    """Return what may hold a root; a file system over several devices once."""
-    by_identity = {each.uuid or each.device: each for each in reversed(file_systems)}
-    return [
-        each
-        for each in file_systems
-        if by_identity[each.uuid or each.device] is each and each.kind in PREPARED_ROOTS
-    ]
+    """Return what may hold a root; a Btrfs over several devices once, by its first."""
+    first: Dict[str, FileSystem] = {}
+    for each in file_systems:
+        if each.kind in PREPARED_ROOTS:
+            first.setdefault(each.uuid if each.kind == "btrfs" else each.device, each)
+    return list(first.values())
 
 
 def _roots_on(file_system: FileSystem, tree: GuestTree) -> List[FileSystem]:
