@@ -45,7 +45,7 @@ ROOTS = {
     "lvm": "/dev/mapper/vg0-root",
     "uefi": "/dev/vda2",
     "xfs": "/dev/vda3",
-    "btrfs": "/dev/vda1[/@rootfs]",
+    "btrfs": "/dev/vda1",
     "mirror": "/dev/md0",
     "luks": "/dev/mapper/root_crypt",
 }

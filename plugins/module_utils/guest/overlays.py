@@ -177,9 +177,19 @@ def _partitions(device: str) -> List[Dict[str, str]]:
 
 
 def probe(devices: Sequence[str]) -> Dict[str, Dict[str, str]]:
-    """Return what blkid finds by reading, past its cache file; 2 and 8 are its words for nothing."""
-    if not devices:
-        return {}
+    """Return what blkid finds by reading, past its cache file, on the devices that hold anything known."""
+    found: Dict[str, Dict[str, str]] = {}
+    waiting = list(devices)
+    while waiting:
+        seen = _blkid(waiting)
+        found.update(seen)
+        # blkid ends at the first device on which it finds nothing, such as a BIOS boot partition.
+        waiting = waiting[len(seen) + 1 :]
+    return found
+
+
+def _blkid(devices: Sequence[str]) -> Dict[str, Dict[str, str]]:
+    """Return what blkid says; 2 and 8 are its words for nothing."""
     output = run(("blkid", "--probe", "--output", "export", *devices), accept=(0, 2, 8))
     found: Dict[str, Dict[str, str]] = {}
     for block in output.decode("utf-8", "surrogateescape").split("\n\n"):

@@ -26,6 +26,7 @@ from ansible_collections.ferry.hvm.plugins.module_utils.guest.file_systems impor
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.gpt import has_stray_backup
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.logical_volumes import read_volumes
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.mounted import system_mounts
+from ansible_collections.ferry.hvm.plugins.module_utils.guest.overlays import probe
 
 from tests.unit.plugins.module_utils.guest.guest_samples import LV_ROOT, SDA1, SDB1
 
@@ -192,3 +193,14 @@ def test_an_array_has_the_names_of_its_superblock(
 )
 def test_options_name_a_subvolume(options: str, expected: str) -> None:
     assert subvolume_of(options) == expected
+
+
+@pytest.mark.parametrize("empty", [{0}, {1}, {2, 3}, {0, 3}, {0, 1, 2, 3}, set()], ids=str)
+def test_devices_with_nothing_on_them_hide_no_others(tmp_path: Path, empty: set[int]) -> None:
+    # blkid ends at the first: a root behind a BIOS boot partition was not found.
+    devices = [str(tmp_path / str(number)) for number in range(4)]
+    for number, device in enumerate(devices):
+        Path(device).write_bytes(bytes(MIB))
+        if number not in empty:
+            subprocess.run(["mkswap", "-q", device], check=True)
+    assert set(probe(devices)) == {devices[number] for number in set(range(4)) - empty}
