@@ -60,5 +60,11 @@ def own_names(crypttab: str, file_systems: Sequence[FileSystem]) -> Dict[str, st
 
 def rename(device: str, name: str) -> str:
     """The open device has the guest's own name, by which its tools look for it; return its path."""
-    run(("dmsetup", "rename", "--noudevsync", "--noudevrules", os.path.basename(device), name))
-    return f"{MAPPER}/{name}"
+    number = os.stat(device).st_rdev
+    quiet = ("--noudevsync", "--noudevrules")
+    run(("dmsetup", "rename", *quiet, os.path.basename(device), name))
+    # Without udev the folder keeps the old name only.
+    os.unlink(device)
+    path = f"{MAPPER}/{name}"
+    os.mknod(path, 0o60600, number)
+    return path
