@@ -93,6 +93,8 @@ def _make_server(server: ShapedServer, tree: Path, made: Path) -> None:
         (each for each in shape.volumes if each.path in ("/", "/boot")), key=lambda v: len(v.path)
     )
     _configure(server, tree)
+    # Nobody logs in, and without host keys it fails again and again.
+    inside(tree, "systemctl", "mask", "ssh.service")
     inside(tree, "update-initramfs", "-u")
     add_grub(tree, shape, uuids[boot.place])
     disks = make_disks(shape, made)
