@@ -21,7 +21,7 @@ from . import commit, direct_io, syscalls
 from .apply import apply_plan
 from .changes import Plan, describe
 from .errors import PreparationError
-from .facts import Disk, GuestFacts
+from .facts import Disk, FileSystem, GuestFacts
 from .inspection import inspect
 from .mounted import MountedGuest, mount_guest
 from .overlays import Target, open_overlays, remove_overlays
