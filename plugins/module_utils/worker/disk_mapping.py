@@ -156,6 +156,8 @@ def _find_without_serial(
     A device with a serial that is no wanted volume's is somebody else's, so it never counts as free.
     """
     missing = [each for each in wanted if each.source not in found]
+    if not missing:
+        return {}
     free = _free_without_serial(devices, found)
     if len(free) != len(missing):
         raise _not_found(missing, devices, free)

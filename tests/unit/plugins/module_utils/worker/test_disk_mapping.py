@@ -241,3 +241,8 @@ def test_disks_behind_one_controller_have_no_order_of_addresses() -> None:
     devices = [device("sda", pci_address="0000:00:05.0"), device("sdb", pci_address="0000:00:05.0")]
     with pytest.raises(MappingError, match="surely the volume"):
         map_disks([SDA, SDB], wanted, devices, units_in_order=True)
+
+
+def test_a_disk_without_serial_beside_those_that_were_found_is_nobodys_business() -> None:
+    devices = [device("vdb", serial=UUID_A[:20]), VDC]
+    assert found([SDA], [Wanted("sda", serial=UUID_A)], devices) == [("sda", "/dev/vdb", "serial")]
