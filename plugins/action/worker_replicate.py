@@ -58,16 +58,18 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible publishes no ty
         super().run(tmp, task_vars)
         variables = task_vars or {}
         try:
-            started: Dict[str, Any] = self._execute_module(task_vars=variables)
-        except AnsibleConnectionFailure as error:
-            # Not "unreachable": Ansible would skip the clean-up that follows a failure.
-            return failed(UnreachableError(str(error)))
+            started = self._call_module(variables)
+        except UnreachableError as error:
+            return failed(error)
         replication = started.get("replication", {})
         reporter = _reporter(replication.get("migration_id", ""), variables)
         wait = boolean(self._task.args.get("wait", True))
         try:
             if replication.get("state") == "running" and wait:
-                replication["result"] = self._follow(replication, reporter)
+                self._follow(replication, reporter)
+                # What the disks hold is known to the module, and only now.
+                started = {**self._call_module(variables), "changed": started["changed"]}
+                replication = started.get("replication", {})
         except FerryError as error:
             # Whether the receiver still runs is not always known here, so no state is told.
             replication.pop("state")
@@ -77,11 +79,19 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible publishes no ty
             reporter.say(summarize(started["replication"]))
         return started
 
-    def _follow(self, replication: Mapping[str, Any], reporter: Reporter) -> Dict[str, Any]:
+    def _call_module(self, variables: Mapping[str, Any]) -> Dict[str, Any]:
+        try:
+            answer: Dict[str, Any] = self._execute_module(task_vars=variables)
+        except AnsibleConnectionFailure as error:
+            # Not "unreachable": Ansible would skip the clean-up that follows a failure.
+            raise UnreachableError(str(error)) from error
+        return answer
+
+    def _follow(self, replication: Mapping[str, Any], reporter: Reporter) -> None:
         receiver = Receiver(
             migration_id=replication["migration_id"],
             address=str(self._play_context.remote_addr),
             directory=replication["directory"],
             pid=replication["pid"],
         )
-        return Watch(ActionShell(self), receiver, reporter, Clock()).follow()
+        Watch(ActionShell(self), receiver, reporter, Clock()).follow()

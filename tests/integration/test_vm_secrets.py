@@ -34,6 +34,7 @@ from tests.integration.ansible_host import (
     free_port,
     ssh_server,
 )
+from tests.integration.morpheus_steps import PLACE
 from tests.integration.replication_ends import (
     MIB,
     RUNS,
@@ -187,15 +188,15 @@ class Scene:
         """An inventory for the playbooks, as operators write it; the target does not exist."""
         address = self.connection()
         reached = {f"ferry_vcenter_{name}": value for name, value in address.items()}
-        names = ("cloud", "group", "instance_type", "layout", "plan", "datastore")
-        networks = ("migration_network", "guest_network", "worker_image")
+        names = ("datastore", "migration_network", "guest_network", "worker_image")
         host = {
             "ferry_vm": "web01",
             "ferry_instance": "web01",
             "ferry_migration_id": MIGRATION,
             "ferry_source_worker": "localhost",
             **reached,
-            **{f"ferry_{name}": "any" for name in (*names, *networks)},
+            **{f"ferry_{name}": value for name, value in PLACE.items()},
+            **{f"ferry_{name}": "any" for name in names},
             "ferry_worker_ssh_private_key_file": str(self.folder / "sshd" / "operator"),
             "ferry_morpheus_url": self.appliance.url,
             "ferry_morpheus_username": self.appliance.username,

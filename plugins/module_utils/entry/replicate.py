@@ -78,12 +78,12 @@ def work_replicate(params: Params, check_mode: bool) -> Outcome:
     check_slug("run", params["run"])
     directory = os.path.join(BASE, params["run"])
     record = _read_json(os.path.join(directory, _RECORD))
-    pid = find_holder(directory)
-    if record and pid is not None:
-        return _outcome(False, {**record, "pid": pid}, "running")
     result = _read_json(os.path.join(directory, RESULT))
     if record and result.get("state") == "done":
         return _outcome(False, _with_contents(record), "done", result=result)
+    pid = find_holder(directory)
+    if record and pid is not None:
+        return _outcome(False, {**record, "pid": pid}, "running")
     return _begin(params, directory, check_mode)
 
 

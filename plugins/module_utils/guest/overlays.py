@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Dict, Iterator, List, Sequence, Tuple
@@ -106,13 +106,18 @@ def _remove_links() -> None:
         links = [each.path for each in os.scandir(folder) if each.is_symlink()]
         gone = [link for link in links if _leads_nowhere(link)]
         for link in gone:
-            os.unlink(link)
+            with suppress(FileNotFoundError):
+                os.unlink(link)
         if gone and not os.listdir(folder):
             os.rmdir(folder)
 
 
 def _leads_nowhere(link: str) -> bool:
-    return os.readlink(link).startswith(MAPPER) and not os.path.exists(link)
+    """Whether it is there, and its device is not: udev removes links of its own meanwhile."""
+    try:
+        return os.readlink(link).startswith(MAPPER) and not os.path.exists(link)
+    except FileNotFoundError:
+        return False
 
 
 def _open_overlay(target: Target, stage: str, index: int) -> Disk:
