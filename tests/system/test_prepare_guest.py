@@ -103,6 +103,7 @@ class Bench(PreparingWorker):
             "encrypted": [],
             "serial_console": False,
             "packages_directory": None,
+            "virtio_win": None,
         }
 
 
