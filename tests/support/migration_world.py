@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,14 +121,6 @@ class World:
         while self.api.instance(number)["status"] != "stopped":
             assert time.monotonic() < last, f"{name} did not shut down"
             time.sleep(0.5)
-
-    def make_instance(self, name: str, volumes: Sequence[str]) -> None:
-        """An instance exists, off, with volumes of 1 GiB and these names; the first is its root."""
-        wanted = [
-            {"id": -1, "name": volume, "size": 1, "rootVolume": number == 0, "datastoreId": 12}
-            for number, volume in enumerate(volumes)
-        ]
-        self.api.create_instance(name, volumes=wanted)
 
     def remove_instance(self, name: str) -> None:
         """Neither the instance nor its volumes are left."""
