@@ -75,15 +75,15 @@ def _links(facts: GuestFacts) -> Iterator[Tuple[str, str]]:
 
 def bindings(facts: GuestFacts, options: Options) -> Results:
     """What was bound to an interface's old MAC applies to the interface with each of its MACs."""
+    named = [(_find_name(facts, options, each), each.macs) for each in options.interfaces]
     for path, text in facts.files.items():
         kind = kind_of(path)
         if kind is None:
             continue
         after = text
-        for interface in options.interfaces:
-            name = _find_name(facts, options, interface)
-            if name and len(interface.macs) > 1:
-                after = kind.rebind(after, name, interface.macs)
+        for name, macs in named:
+            if name and len(macs) > 1:
+                after = kind.rebind(after, name, macs)
         if after != text:
             yield EditFile(path, text, after, _WHY_BOUND)
         yield from _unclear(path, after, options)
