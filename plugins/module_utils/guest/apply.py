@@ -17,8 +17,10 @@ from .changes import (
     Plan,
     RemovePackages,
     command_of,
+    describe,
 )
 from .commands import run
+from .errors import PreparationError
 from .mounted import MountedGuest
 
 _POLICY = "/usr/sbin/policy-rc.d"
@@ -32,6 +34,16 @@ def apply_plan(plan: Plan, guest: MountedGuest, timer: Timer) -> None:
     for change in plan.changes:
         with timer(_step(change)):
             _apply(change, guest)
+
+
+def verify(plan: Plan) -> None:
+    """Nothing is left to do, by the plan made after all was done. Raises PreparationError that names what is."""
+    if plan.changes:
+        raise PreparationError(
+            "After the preparation the guest is still not right: "
+            + "; ".join(f"{describe(change)}" for change in plan.changes),
+            hint="The disks are unchanged. Please report it with the plan.",
+        )
 
 
 def _step(change: Change) -> str:

@@ -19,9 +19,8 @@ from . import (
     support,
 )
 from .changes import Plan
-from .errors import PlanError
 from .facts import GuestFacts
-from .rules import Finding, Note, Options
+from .rules import Options, plan_of
 
 RULES = (
     support.check,
@@ -46,11 +45,4 @@ def make_plan(facts: GuestFacts, options: Options) -> Plan:
 
     Raises PlanError with every reason if it cannot be made right.
     """
-    results = [result for rule in RULES for result in rule(facts, options)]
-    findings = [result.text for result in results if isinstance(result, Finding)]
-    if findings:
-        raise PlanError(findings)
-    return Plan(
-        changes=tuple(r for r in results if not isinstance(r, (Finding, Note))),
-        notes=tuple(r.text for r in results if isinstance(r, Note)),
-    )
+    return plan_of(result for rule in RULES for result in rule(facts, options))

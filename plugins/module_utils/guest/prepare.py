@@ -18,9 +18,8 @@ from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 from ..errors import InputError, TransientError
 from ..units import MIB, show_exact_size
 from . import commit, direct_io, syscalls
-from .apply import apply_plan
-from .changes import Plan, describe
-from .errors import PreparationError
+from .apply import apply_plan, verify
+from .changes import Plan
 from .facts import Disk, FileSystem, GuestFacts
 from .inspection import inspect
 from .mounted import MountedGuest, mount_guest
@@ -178,7 +177,7 @@ def _work_on_overlays(
             _need_room(request.stage)
             apply_plan(plan, guest, watch.step)
             with watch.step("inspect again"):
-                _verify(_inspect(guest, disks), options)
+                verify(make_plan(_inspect(guest, disks), options))
         with watch.step("close overlays"):
             stack.close()
     return facts, plan
@@ -213,17 +212,6 @@ def _inspect(guest: MountedGuest, disks: Sequence[Disk]) -> GuestFacts:
         root=guest.root,
         decompress=guest.decompress,
     )
-
-
-def _verify(facts: GuestFacts, options: Options) -> None:
-    """Nothing is left to do. Raises PreparationError that names what is."""
-    left = make_plan(facts, options).changes
-    if left:
-        raise PreparationError(
-            "After the preparation the guest is still not right: "
-            + "; ".join(f"{describe(change)}" for change in left),
-            hint="The disks are unchanged. Please report it with the plan.",
-        )
 
 
 def _need_room(stage: str) -> None:

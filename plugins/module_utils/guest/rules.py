@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Iterator, Tuple, Union
+from typing import Iterable, Iterator, Tuple, Union
 
-from .changes import Change
+from .changes import Change, Plan
+from .errors import PlanError
 from .network import Interface
 
 
@@ -36,3 +37,15 @@ class Note:
 
 Result = Union[Change, Finding, Note]
 Results = Iterator[Result]
+
+
+def plan_of(results: Iterable[Result]) -> Plan:
+    """Return the plan that the rules' results make. Raises PlanError with every finding, if there are any."""
+    told = list(results)
+    findings = [each.text for each in told if isinstance(each, Finding)]
+    if findings:
+        raise PlanError(findings)
+    return Plan(
+        changes=tuple(each for each in told if not isinstance(each, (Finding, Note))),
+        notes=tuple(each.text for each in told if isinstance(each, Note)),
+    )

@@ -12,9 +12,8 @@ from typing import Iterator, Optional, Tuple
 
 from . import windows_network
 from .changes import Change, EditFile, PlaceFile, Plan, SetValue
-from .errors import PlanError
 from .registry import EXPAND_SZ, Value, ValueName, number, text
-from .rules import Finding, Note, Options, Result
+from .rules import Finding, Note, Options, Result, plan_of
 from .windows_drivers import DriverPackage, VirtioWin, is_boot_driver
 from .windows_facts import DRIVERS, FOLDER, STORE, WindowsFacts
 from .windows_firstboot import RUNNER, Script, command_line, runner, scripts_for
@@ -42,14 +41,7 @@ def make_windows_plan(facts: WindowsFacts, options: Options, virtio: Optional[Vi
     `virtio` is what virtio-win has for this guest, None if the operator gave none. Raises PlanError
     with every reason if the guest cannot be made right.
     """
-    results = list(_results(facts, options, virtio))
-    findings = [result.text for result in results if isinstance(result, Finding)]
-    if findings:
-        raise PlanError(findings)
-    return Plan(
-        changes=tuple(r for r in results if not isinstance(r, (Finding, Note))),
-        notes=tuple(r.text for r in results if isinstance(r, Note)),
-    )
+    return plan_of(_results(facts, options, virtio))
 
 
 def _results(

@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from typing import Iterator, Optional, Sequence, Tuple
 
 from . import syscalls
-from .apply import Timer
-from .changes import Plan, describe
+from .apply import Timer, verify
+from .changes import Plan
 from .commands import run
-from .errors import PreparationError
 from .facts import Disk, FileSystem
 from .rules import Options
 from .windows_apply import apply_windows_plan
@@ -53,7 +52,7 @@ class WindowsGuest:
                 with mount_windows(self._root, self._stage, writable=True) as tree:
                     apply_windows_plan(plan, tree, timer)
                 with timer("inspect again"):
-                    _verify(make_windows_plan(self._look(), options, virtio))
+                    verify(make_windows_plan(self._look(), options, virtio))
         return facts, plan
 
     def _look(self) -> WindowsFacts:
@@ -93,13 +92,3 @@ def _open_tree(path: str, stage: str) -> Iterator[str]:
         yield place
     finally:
         syscalls.unmount(place)
-
-
-def _verify(plan: Plan) -> None:
-    """Nothing is left to do. Raises PreparationError that names what is."""
-    if plan.changes:
-        raise PreparationError(
-            "After the preparation the guest is still not right: "
-            + "; ".join(f"{describe(change)}" for change in plan.changes),
-            hint="The disks are unchanged. Please report it with the plan.",
-        )
