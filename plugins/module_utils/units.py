@@ -12,6 +12,11 @@ GIB = 1024 * MIB
 TIB = 1024 * GIB
 
 
+def up_to_gib(size: int) -> int:
+    """Return the bytes of the fewest whole GiB that hold `size` bytes: platforms make volumes of these."""
+    return -(-size // GIB) * GIB
+
+
 def show_size(size: float) -> str:
     """Return `size` bytes for a person, with one decimal: "1.5 GiB"; below 1 KiB "17 B"."""
     for unit, name in ((TIB, "TiB"), (GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional
 
-from ..units import GIB
+from ..units import GIB, up_to_gib
 from ..waiting import Waiter
 from .client import MorpheusClient
 from .errors import NoSuchObjectError
@@ -76,7 +76,7 @@ def parse_volume(thing: Json) -> Volume:
 
 def whole_gib(size: int) -> int:
     """Return the API's unit for sizes of volumes: `size` bytes in GiB, rounded up."""
-    return -(-size // GIB)
+    return up_to_gib(size) // GIB
 
 
 def list_volumes(client: MorpheusClient, *, name: str = "") -> List[Volume]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Mapping, Sequence
 
 from ..errors import InputError
-from ..units import GIB, show_exact_size
+from ..units import show_exact_size, up_to_gib
 
 # A virtio serial holds 20 characters (virtio specification 1.2, 5.2.6.4, VIRTIO_BLK_ID_BYTES).
 SERIAL_LENGTH = 20
@@ -143,7 +143,7 @@ def volumes_for_disks(disks: Sequence[Disk], *, datastore: str) -> list[dict[str
     return [
         {
             "name": disk["name"],
-            "size": -(-int(disk["size"]) // GIB) * GIB,
+            "size": up_to_gib(int(disk["size"])),
             "root": disk["name"] == boot,
             "datastore": datastore,
         }

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Collection, Mapping, Sequence
 
 from ..errors import InputError
-from ..units import GIB, show_exact_size
+from ..units import show_exact_size, up_to_gib
 from .pairing import Disk, Volume, guest_volumes
 
 
@@ -157,5 +157,5 @@ def _change(
     if volume and old_size >= int(disk["size"]):
         return []
     name = str(disk["name"])
-    size = -(-int(disk["size"]) // GIB) * GIB
+    size = up_to_gib(int(disk["size"]))
     return [Change(chosen[name], name, size, old_size, wishes.datastore_of(name))]

@@ -24,3 +24,8 @@ def test_an_exact_size_shows_its_last_byte() -> None:
 )
 def test_durations_are_shown_in_two_units_at_most(seconds: float, shown: str) -> None:
     assert units.show_duration(seconds) == shown
+
+
+@pytest.mark.parametrize(("size", "whole"), [(1, 1), (1 << 30, 1), ((1 << 30) + 1, 2)])
+def test_volumes_are_whole_gib_that_hold_the_size(size: int, whole: int) -> None:
+    assert units.up_to_gib(size) == whole << 30
