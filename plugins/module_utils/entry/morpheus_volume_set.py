@@ -20,7 +20,7 @@ def work_volume_set(params: Params, check_mode: bool) -> Outcome:
     client, waiter = open_client(params), open_waiter(params)
     machine = machines.settle(client, machines.get_machine(client, params["instance"]), waiter)
     plan = volume_set.plan_volume_set(machine, _wanted(params), params["absent"])
-    datastore_ids = _datastore_ids(client, params, machine)
+    datastore_ids = _datastore_ids(client, params, machine, plan)
     gone: List[Snapshot] = []
     if plan.is_change and not check_mode:
         yielding = params["yielding_snapshots"]
@@ -40,10 +40,11 @@ def _wanted(params: Params) -> List[WantedVolume]:
     ]
 
 
-def _datastore_ids(client: MorpheusClient, params: Params, machine: Machine) -> Dict[str, int]:
-    """Return the ids of the datastores of volumes that are not there yet."""
-    present = {each.name for each in machine.volumes}
-    names = {each.datastore for each in _wanted(params) if each.name not in present}
+def _datastore_ids(
+    client: MorpheusClient, params: Params, machine: Machine, plan: volume_set.VolumeSetPlan
+) -> Dict[str, int]:
+    """Return the ids of the datastores of the volumes that are made."""
+    names = {each.datastore for step in plan.steps for each in step.added}
     cloud = lookups.Named(machine.instance.cloud_id or 0, machine.instance.cloud)
     cluster = lookups.find_cluster(client, params["cluster"], cloud) if params["cluster"] else None
     return {

@@ -14,7 +14,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 from ..change_plan import Plan
 from ..errors import InputError
-from ..units import GIB, show_exact_size
+from ..units import show_exact_size, up_to_gib
 from ..waiting import Waiter
 from . import instances, machines, moves, snapshot_work, volumes
 from .client import MorpheusClient
@@ -22,7 +22,7 @@ from .creation import WantedVolume, volume_request
 from .errors import NotAllowedNowError
 from .machines import Machine
 from .snapshots import Snapshot
-from .volumes import Volume, whole_gib
+from .volumes import Volume
 
 
 class Resize(NamedTuple):
@@ -32,6 +32,16 @@ class Resize(NamedTuple):
     added: Tuple[WantedVolume, ...]
     grown: Mapping[int, int]
     removed: Tuple[Volume, ...]
+
+    @property
+    def kept(self) -> List[Volume]:
+        """Volumes that the machine has and keeps, grown or as they are."""
+        removed = {each.id for each in self.removed}
+        return [each for each in self.machine.volumes if each.id not in removed]
+
+    def size_of(self, volume: Volume) -> int:
+        """The size in bytes that a kept volume shall have."""
+        return self.grown.get(volume.id, volume.size)
 
 
 VolumeSetPlan = Plan[Resize]
@@ -50,7 +60,7 @@ def plan_volume_set(
         machine=machine,
         added=tuple(each for each in wanted if each.name not in present),
         grown={
-            present[each.name].id: whole_gib(each.size) * GIB
+            present[each.name].id: up_to_gib(each.size)
             for each in wanted
             if each.name in present and present[each.name].size < each.size
         },
@@ -117,15 +127,13 @@ def _resize(
 def _problems(seen: Machine, step: Resize) -> List[str]:
     here = {each.id: each for each in seen.volumes}
     names = [each.name for each in seen.volumes]
-    removed = {each.id for each in step.removed}
-    kept = [each for each in step.machine.volumes if each.id not in removed]
     return [
         *(f"{each} is still there" for each in step.removed if each.id in here),
-        *(f"{each} is missing" for each in kept if each.id not in here),
+        *(f"{each} is missing" for each in step.kept if each.id not in here),
         *(
             f"{each} has {show_exact_size(here[each.id].size)}"
-            for each in kept
-            if each.id in here and here[each.id].size < step.grown.get(each.id, each.size)
+            for each in step.kept
+            if each.id in here and here[each.id].size < step.size_of(each)
         ),
         *(
             f'it has {names.count(each.name)} volumes called "{each.name}"'
@@ -136,13 +144,8 @@ def _problems(seen: Machine, step: Resize) -> List[str]:
 
 
 def _requests(step: Resize, datastore_ids: Mapping[str, int]) -> List[Dict[str, Any]]:
-    removed = {each.id for each in step.removed}
     return [
-        *(
-            instances.echo_volume(each, step.grown.get(each.id, 0))
-            for each in step.machine.volumes
-            if each.id not in removed
-        ),
+        *(instances.echo_volume(each, step.size_of(each)) for each in step.kept),
         *(volume_request(each, datastore_ids.get(each.datastore)) for each in step.added),
     ]
 
@@ -181,15 +184,10 @@ def _before(resize: Resize) -> Dict[str, Any]:
 
 
 def _after(resize: Resize) -> Dict[str, Any]:
-    removed = {each.id for each in resize.removed}
-    kept = [
-        _state(each.name, resize.grown.get(each.id, each.size))
-        for each in resize.machine.volumes
-        if each.id not in removed
-    ]
+    kept = [_state(each.name, resize.size_of(each)) for each in resize.kept]
     added = [
         {
-            **_state(each.name, whole_gib(each.size) * GIB),
+            **_state(each.name, up_to_gib(each.size)),
             "datastore": each.datastore or "chosen by the appliance",
         }
         for each in resize.added
