@@ -5,10 +5,15 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +35,9 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 WORKER_MAC = "52:54:00:00:0e:02"
 VOLUME_SIZE = 2 << 30
 READY_DEADLINE = 300
+# That of the overlays over a guest's disks: what a preparation reports is in these.
+GRANULE = 8192
+MODULE_UTILS = CHECKOUT / "plugins" / "module_utils"
 
 # Keeps what the module returned, in check mode too.
 PLAY = """
@@ -54,7 +62,8 @@ class PreparingWorker:
 
     lab: LabSettings
     worker: Machine
-    address: str
+    host_key: str
+    address: str = ""
 
     def on_worker(self, command: str, *, given: str = "") -> str:
         """Run a shell line on the worker; return what it printed."""
@@ -92,6 +101,23 @@ class PreparingWorker:
         print(json.dumps(result["seconds"]))
         return result
 
+    def lose_power(self) -> None:
+        """The machine ends in this moment: what it did not flush is lost, of QEMU's own maps too."""
+        pid = qemu.find_pid(self.worker.directory)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        asyncio.run(qemu.wait_ended(self.worker.directory))
+
+    def start(self) -> None:
+        """The worker runs and takes logins; it does not run yet."""
+        self.worker.console.unlink(missing_ok=True)
+        self.worker.console.touch()
+        asyncio.run(qemu.start(self.worker))
+        ready = wait_for_line(re.compile("FERRY-WORKER-READY"), self.worker.console)
+        self.address = re.findall(r"address=(\S+)", ready)[0].split("/")[0]
+        self.lab.known_hosts.write_text(f"{self.address} {self.host_key}\n")
+        write_play(self.lab, self.address)
+
 
 @contextmanager
 def running_worker(lab: LabSettings, images: Mapping[str, Path]) -> Iterator[PreparingWorker]:
@@ -114,14 +140,10 @@ def running_worker(lab: LabSettings, images: Mapping[str, Path]) -> Iterator[Pre
         namespace=lab.namespace,
         acceleration=choose_acceleration(),
     )
-    machine.console.touch()
-    asyncio.run(qemu.start(machine))
+    running = PreparingWorker(lab, machine, host_key)
     try:
-        ready = wait_for_line(re.compile("FERRY-WORKER-READY"), machine.console)
-        address = re.findall(r"address=(\S+)", ready)[0].split("/")[0]
-        lab.known_hosts.write_text(f"{address} {host_key}\n")
-        write_play(lab, address)
-        yield PreparingWorker(lab, machine, address)
+        running.start()
+        yield running
     finally:
         asyncio.run(qemu.cut_off(machine.directory))
 
@@ -134,6 +156,48 @@ def add_overlay(image: Path, original: Path, *, grown_by: int = 0) -> None:
     size = str(original.stat().st_size + grown_by)
     backing = ("-F", "raw", "-b", str(original))
     run("qemu-img", "create", "-q", "-f", "qcow2", *backing, str(image), size)
+
+
+def packed_room() -> str:
+    """Return the code that prepares guests as a zip file in base64."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as packed:
+        for file in [*MODULE_UTILS.glob("*.py"), *MODULE_UTILS.glob("guest/*.py")]:
+            packed.write(file, Path("module_utils") / file.relative_to(MODULE_UTILS))
+    return base64.b64encode(content.getvalue()).decode()
+
+
+def differs(image: Path, original: Path) -> bool:
+    """Return whether any byte of the qcow2 file is not as in the raw one, as qemu-img sees it."""
+    command = ["qemu-img", "compare", "--force-share", "-f", "raw", "-F", "qcow2"]
+    done = subprocess.run([*command, original, image], capture_output=True, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    return done.returncode == 1
+
+
+def flatten(image: Path, flat: Path) -> None:
+    """The raw file `flat` reads as the qcow2 file does."""
+    options = ("--force-share", "-f", "qcow2", "-O", "raw")
+    run("qemu-img", "convert", *options, str(image), str(flat))
+
+
+def changed_granules(flat: Path, original: Path) -> set[int]:
+    """Return the numbers of the granules that are not the same in two raw files of one length."""
+    found = set()
+    with flat.open("rb") as now, original.open("rb") as before:
+        for number in range(-(-flat.stat().st_size // GRANULE)):
+            if now.read(GRANULE) != before.read(GRANULE):
+                found.add(number)
+    return found
+
+
+def reported_granules(result: Mapping[str, Any], name: str) -> set[int]:
+    """Return the numbers of the granules of the disk that the module says it changed."""
+    return {
+        start // GRANULE
+        for extent in result["changed_extents"][name]
+        for start in range(extent["start"], extent["start"] + extent["length"], GRANULE)
+    }
 
 
 def make_worker_disk(lab: LabSettings, target: Path) -> str:

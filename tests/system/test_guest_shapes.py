@@ -10,18 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab import qemu, services
-from lab.accelerator import choose_acceleration
 from lab.guests.marker import BootReport
-from lab.hardware import UEFI_EMPTY_MEMORY, Disk, Machine, Nic
 from lab.migration import wait_for_report
 from lab.settings import LabSettings
 from lab.shapes.build import ShapedServer, ensure_shape
@@ -32,6 +28,7 @@ from tests.system.preparing_worker import (
     running_worker,
     wait_for_line,
 )
+from tests.system.shaped_clone import new_mac, prepare_arguments, running_clone
 
 # A boot of the worker, and a preparation and a boot for each shape: a minute each on an idle machine.
 pytestmark = [pytest.mark.boots, pytest.mark.timeout(1500)]
@@ -117,57 +114,8 @@ def prepared(
 
 def arguments(server: ShapedServer, images: Images) -> dict[str, Any]:
     places = devices(images)
-    return {
-        "disks": [
-            {"path": f"/dev/{places[server.name, disk][0]}", "name": disk} for disk in server.disks
-        ],
-        "generation": "1",
-        "stage": f"/var/lib/ferry/{server.name}",
-        "interfaces": [{"source_mac": server.mac, "target_mac": new_mac(server), "name": None}],
-        "encrypted": [
-            {"device": place, "key": key} for place, key in server.shape.encrypted.items()
-        ],
-        "serial_console": False,
-        "packages_directory": None,
-    }
-
-
-def new_mac(server: ShapedServer) -> str:
-    return f"52:54:00:00:0b:{server.shape.number:02x}"
-
-
-@contextmanager
-def running_clone(
-    lab: LabSettings, server: ShapedServer, disks: Mapping[str, Path]
-) -> Iterator[Machine]:
-    """The server's volumes run as a machine of virtio parts; firmware that remembers nothing."""
-    directory = lab.directory / f"clone-{server.name}"
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir()
-    memory = directory / "uefi.fd"
-    shutil.copyfile(UEFI_EMPTY_MEMORY, memory)
-    machine = Machine(
-        server.name,
-        directory,
-        directory / "console.log",
-        768 << 20,
-        2,
-        # The platform boots from the first volume alone.
-        [
-            Disk(path, unit, boot_order=None if unit else 1)
-            for unit, path in enumerate(disks.values())
-        ],
-        [Nic(new_mac(server), f"c-{server.name}", "isolated")],
-        namespace=lab.namespace,
-        acceleration=choose_acceleration(),
-        uefi_memory=memory if server.shape.is_uefi else None,
-    )
-    machine.console.touch()
-    asyncio.run(qemu.start(machine))
-    try:
-        yield machine
-    finally:
-        asyncio.run(qemu.cut_off(directory))
+    paths = {disk: f"/dev/{places[server.name, disk][0]}" for disk in server.disks}
+    return prepare_arguments(server, paths, f"/var/lib/ferry/{server.name}")
 
 
 @pytest.mark.parametrize("shape", ["uefi"])

@@ -13,13 +13,10 @@ What is on the disks is judged from outside, by qemu-img.
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
-import io
 import subprocess
-import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +24,28 @@ import pytest
 
 from lab import qemu, services
 from lab.accelerator import choose_acceleration
-from lab.command import run
 from lab.guests.marker import BootReport
 from lab.guests.source import SourceServer, ensure_source
 from lab.hardware import Disk, Machine, Nic
 from lab.migration import wait_for_report
 from lab.settings import LabSettings
 from tests.support.machine_lab import machine_lab
-from tests.system.preparing_worker import CHECKOUT, PreparingWorker, add_overlay, running_worker
+from tests.system.preparing_worker import (
+    CHECKOUT,
+    PreparingWorker,
+    add_overlay,
+    changed_granules,
+    differs,
+    flatten,
+    packed_room,
+    reported_granules,
+    running_worker,
+)
 
 # Emulated on two idle cores all of it takes about five minutes, half of it in the guest's own tools.
 pytestmark = [pytest.mark.boots, pytest.mark.timeout(1500)]
 
-CHUNK = 8192
 NEW_MAC = "52:54:00:00:0e:01"
-MODULE_UTILS = CHECKOUT / "plugins" / "module_utils"
 
 # Runs in the worker: a preparation whose process is killed in the middle of its third write to a disk.
 KILLED_WHILE_COPYING = """
@@ -66,8 +70,8 @@ prepare.prepare(report.read_request({arguments!r}), trial=False)
 class Bench(PreparingWorker):
     """The worker, the source server that the guests are copies of, and the overlays by their device."""
 
-    server: SourceServer
-    images: dict[str, Path]
+    server: SourceServer = field(kw_only=True)
+    images: dict[str, Path] = field(kw_only=True)
 
     def original(self, device: str) -> Path:
         """The file that the overlay of `device` began as."""
@@ -75,9 +79,7 @@ class Bench(PreparingWorker):
 
     def differs(self, device: str) -> bool:
         """Return whether any byte of the disk is not as it was replicated, as qemu-img sees it."""
-        command = ["qemu-img", "compare", "--force-share", "-f", "raw", "-F", "qcow2"]
-        files = [str(self.original(device)), str(self.flushed(device))]
-        return subprocess.run([*command, *files], capture_output=True, check=False).returncode != 0
+        return differs(self.flushed(device), self.original(device))
 
     def digest(self, device: str) -> str:
         """Return the digest of the overlay's file: any write at all changes it."""
@@ -128,7 +130,7 @@ def bench(lab: LabSettings) -> Iterator[Bench]:
     for device, image in images.items():
         add_overlay(image, original(server, device))
     with running_worker(lab, images) as running:
-        yield Bench(lab, running.worker, running.address, server, images)
+        yield Bench(**vars(running), server=server, images=images)
 
 
 @pytest.fixture(scope="module")
@@ -232,20 +234,14 @@ def test_a_kill_while_the_disks_are_written_is_made_good_by_the_next_run(bench: 
     assert not bench.prepare(arguments)["changed"]
 
 
-def packed_room() -> str:
-    """Return the room's code as a zip file in base64."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as packed:
-        for file in [*MODULE_UTILS.glob("*.py"), *MODULE_UTILS.glob("guest/*.py")]:
-            packed.write(file, Path("module_utils") / file.relative_to(MODULE_UTILS))
-    return base64.b64encode(content.getvalue()).decode()
-
-
 def test_the_reported_extents_are_exactly_what_differs(
     bench: Bench, prepared: dict[str, Any]
 ) -> None:
     for device, name in (("vdb", "sda"), ("vdc", "sdb")):
-        assert changed_chunks(bench, device) == reported_chunks(prepared, name)
+        flat = bench.lab.directory / f"{device}.raw"
+        flatten(bench.flushed(device), flat)
+        changed = changed_granules(flat, bench.original(device))
+        assert changed == reported_granules(prepared, name)
 
 
 @pytest.fixture(scope="module")
@@ -276,27 +272,6 @@ def booted(bench: Bench, prepared: dict[str, Any]) -> Iterator[BootReport]:
         yield wait_for_report(machine.console, 0)
     finally:
         asyncio.run(qemu.cut_off(directory))
-
-
-def changed_chunks(bench: Bench, device: str) -> set[int]:
-    """Return which chunks of the disk differ from the replica."""
-    flat = bench.lab.directory / f"{device}.raw"
-    options = ("--force-share", "-f", "qcow2", "-O", "raw")
-    run("qemu-img", "convert", *options, str(bench.flushed(device)), str(flat))
-    found = set()
-    with flat.open("rb") as now, bench.original(device).open("rb") as before:
-        for number in range(flat.stat().st_size // CHUNK):
-            if now.read(CHUNK) != before.read(CHUNK):
-                found.add(number)
-    return found
-
-
-def reported_chunks(result: dict[str, Any], name: str) -> set[int]:
-    return {
-        start // CHUNK
-        for extent in result["changed_extents"][name]
-        for start in range(extent["start"], extent["start"] + extent["length"], CHUNK)
-    }
 
 
 def test_the_prepared_guest_boots_on_virtio(bench: Bench, booted: BootReport) -> None:

@@ -75,6 +75,8 @@ def commit(targets: Sequence[Target], stage: str, generation: str) -> Record:
     """
     disks = [_changes_of(target, stage, index) for index, target in enumerate(targets)]
     record = Record(COMMITTED, generation, tuple(disks))
+    # The stage may be new: a record in a folder that a power cut takes away decides nothing.
+    _flush_folder(os.path.dirname(os.path.abspath(stage)))
     _write_record(stage, record)
     return record
 
