@@ -10,6 +10,7 @@ import io
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -105,8 +106,11 @@ class PreparingWorker:
         """The machine ends in this moment: what it did not flush is lost, of QEMU's own maps too."""
         pid = qemu.find_pid(self.worker.directory)
         assert pid is not None
+        # By its pid alone it seems gone before its files are free.
+        handle = os.pidfd_open(pid)
         os.kill(pid, signal.SIGKILL)
-        asyncio.run(qemu.wait_ended(self.worker.directory))
+        select.select([handle], [], [])
+        os.close(handle)
 
     def start(self) -> None:
         """The worker runs and takes logins; it does not run yet."""
@@ -227,9 +231,11 @@ def write_play(lab: LabSettings, address: str) -> None:
     (lab.directory / "play.yml").write_text(PLAY)
 
 
-def wait_for_line(pattern: re.Pattern[str], console: Path) -> str:
+def wait_for_line(
+    pattern: re.Pattern[str], console: Path, *, deadline: int = READY_DEADLINE
+) -> str:
     """Return the first line of the growing file that matches; "nothing" when the deadline is over."""
-    command = ["timeout", str(READY_DEADLINE), "tail", "--lines=+1", "--follow", str(console)]
+    command = ["timeout", str(deadline), "tail", "--lines=+1", "--follow", str(console)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace") as follower:
         assert follower.stdout is not None
         found = next((line for line in follower.stdout if pattern.search(line)), "nothing")
