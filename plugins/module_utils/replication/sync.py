@@ -98,8 +98,9 @@ class DiskSync:
         log.info("Syncing %s to %s", self._pair.source, self._pair.target)
         self._patiently(self._check_source)
         hasher = Hasher(self._dialer.algorithm)
-        if self._plan.initial:
-            zero_tail(self._disk, self._pair.size)
+        # In every sync: the disk may be smaller than the one that the volume took before, and a preparation
+        # put the backup of the partition table there.
+        zero_tail(self._disk, self._pair.size)
         ledger = Ledger(self._pair.size, hasher)
         settler = Settler(self._disk, hasher, read_back=not self._plan.initial)
         try:

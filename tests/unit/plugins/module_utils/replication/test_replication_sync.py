@@ -138,11 +138,12 @@ def test_the_first_sync_zeroes_what_a_larger_target_has_beyond_the_source(rig: R
     assert report.disks[0].claim.root == reference_root(content, report.disks[0].claim.algorithm)
 
 
-def test_a_delta_leaves_alone_what_a_larger_target_has_beyond_the_source(rig: Rig) -> None:
-    content, moved_header = noise(CHUNK + 777), noise(512)
-    target = MemoryDisk(content + bytes(CHUNK) + moved_header)
+def test_a_delta_zeroes_what_is_beyond_a_disk_that_took_a_larger_ones_place(rig: Rig) -> None:
+    """Metadata at the end of the larger disk (RAID, a partition table's backup) would be found there by the guest."""
+    content, end_of_the_larger = noise(CHUNK + 777), noise(512)
+    target = MemoryDisk(content + bytes(CHUNK) + end_of_the_larger)
     rig.sync(rig.source(MemoryDisk(content)), target)
-    assert target.content == content + bytes(CHUNK) + moved_header
+    assert target.content == content + bytes(CHUNK + 512)
 
 
 def test_a_target_that_is_too_small_is_refused_before_any_disk_is_written(rig: Rig) -> None:
