@@ -102,7 +102,10 @@ def _public(record: Mapping[str, Any]) -> Dict[str, Any]:
     """Return the export as later steps need it; what check mode cannot know is null."""
     return {
         "certificate": record.get("certificate"),
-        "disks": [_part(disk, "name", "path", "size") for disk in record["disks"]],
+        "disks": [
+            _part(disk, "name", "path", "size", "unused", "uuid", "reader", "delta_reason")
+            for disk in record["disks"]
+        ],
         "readings": [
             _part(
                 disk, "name", "reader", "reader_reason", "changed", "delta_reason", "delta_detail"

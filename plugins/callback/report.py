@@ -35,6 +35,7 @@ from typing import Any
 
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.ferry.hvm.plugins.module_utils.units import show_duration, show_size
+from ansible_collections.ferry.hvm.plugins.module_utils.workload.readings import describe_reading
 
 REPLICATE = "ferry.hvm.worker_replicate"
 
@@ -105,6 +106,8 @@ def _lines(name: str, workload: dict[str, Any]) -> list[str]:
             f"  {disk['name']}: {show_size(disk['size'])} on disk, {show_size(disk['compared'])} compared, "
             f"{show_size(disk['sent'])} sent"
         )
+        if disk.get("reader"):
+            lines.append(f"    read {describe_reading(disk)}")
         claim = disk["claim"]
         lines.append(
             f"    claim: root {claim['root'][:16]} ({claim['algorithm']}), source {claim['source_view']}, "

@@ -277,7 +277,8 @@ export:
     disks:
       description: >-
         The disks, C(name), C(path) and C(size) in bytes; without sizes in check mode. With O(used_blocks) also
-        C(unused), the bytes that are served as zeros.
+        C(unused), the bytes that are served as zeros; with O(vm_snapshot) also C(uuid), that of the backing, C(reader)
+        and C(delta_reason), as in RV(export.readings).
       type: list
       elements: dict
       sample:

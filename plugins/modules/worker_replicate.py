@@ -78,6 +78,20 @@ options:
       unused:
         description: Bytes of it that the source serves as zeros because no file system uses them; left out, it did not look.
         type: int
+      uuid:
+        description: The backing of a VM's disk. It is only repeated in the result.
+        type: str
+        default: ''
+      reader:
+        description: By what a VM's disk is read. It is only repeated in the result and its last line.
+        type: str
+        default: ''
+      delta_reason:
+        description: >-
+          Why all of a VM's disk is read, though an earlier sync is known; empty where only what changed is. It is only
+          repeated in the result and its last line.
+        type: str
+        default: ''
   target_disks:
     description: For each source disk the volume that takes it.
     type: list
@@ -208,7 +222,7 @@ replication:
       description: >-
         The disks. C(name), C(size), C(target) (the device), C(found_by) (V(path), V(serial), V(content), V(size)
         or V(unit)) always; the other keys when the sync is done. C(content) is kind and id of what the disk holds
-        then, such as its partition table's.
+        then, such as its partition table's. Of a VM's disks also C(uuid), C(reader) and C(delta_reason), as they were given.
       type: list
       elements: dict
       contains:

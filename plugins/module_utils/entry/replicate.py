@@ -43,6 +43,9 @@ SPEC = ArgumentSpec(
                 "path": {"type": "str"},
                 "size": {"type": "int", "required": True},
                 "unused": {"type": "int"},
+                "uuid": {"type": "str", "default": ""},
+                "reader": {"type": "str", "default": ""},
+                "delta_reason": {"type": "str", "default": ""},
             },
         },
         "target_disks": {
@@ -67,6 +70,9 @@ SPEC = ArgumentSpec(
         "wait": {"type": "bool", "default": True},
     },
 )
+
+# What a source worker told of a disk, and the report repeats.
+_READING = ("uuid", "reader", "delta_reason")
 
 Params = Mapping[str, Any]
 Record = Dict[str, Any]
@@ -147,6 +153,7 @@ def running_receivers(migration_id: str) -> List[Record]:
 def _describe(
     params: Params, directory: str, matches: Sequence[Match], others: Sequence[Record]
 ) -> Record:
+    told = {disk["name"]: disk for disk in params["source_disks"]}
     return {
         "migration_id": params["migration_id"],
         "run": params["run"],
@@ -157,6 +164,7 @@ def _describe(
                 "size": match.source.size,
                 "target": match.device.path,
                 "found_by": match.by,
+                **{name: told[match.source.name].get(name, "") for name in _READING},
             }
             for match in matches
         ],

@@ -135,6 +135,7 @@ class _Served:
         reason = changes.doubt
         self.told: Dict[str, Any] = {
             "path": disk.file,
+            "uuid": disk.uuid,
             "reader": choice.reader,
             "reader_reason": choice.why,
             "changed": changes.length,

@@ -48,6 +48,13 @@ def test_a_sync_shows_its_bytes_its_claim_and_its_longest_step_first() -> None:
     ]
 
 
+def test_the_reader_of_a_vms_disk_is_shown_and_why_all_of_it_was_read() -> None:
+    (disk,) = SYNC["replication"]["disks"]
+    read = {**disk, "reader": "export", "delta_reason": "no_baseline"}
+    lines = _lines("web01", {"steps": {}, "replication": {"disks": [read]}})
+    assert lines[3] == "    read by export, whole (no_baseline)"
+
+
 def test_a_failure_names_its_step() -> None:
     lines = _lines("web01", {"steps": {"start_worker": 2.0}, "failed_step": "start_worker"})
     assert lines[-1] == "  failed in step start_worker"

@@ -164,3 +164,12 @@ def test_a_result_joins_how_a_disk_was_found_and_how_it_went() -> None:
         "1.0 GiB in sync after 1 min 05 s: "
         "1022.0 MiB the same, 1.0 MiB zero, 1.0 MiB of data that took 1.0 MiB to send"
     )
+
+
+def test_the_last_line_tells_how_a_vms_disks_were_read() -> None:
+    read = [
+        {**REPORT, "name": "disk-2000", "reader": "datastore", "delta_reason": ""},
+        {**REPORT, "name": "disk-2001", "reader": "export", "delta_reason": "change_id_reset"},
+    ]
+    told = summarize({"seconds": 1.0, "disks": read}).partition("; ")[2]
+    assert told == "read: disk-2000 by datastore, disk-2001 by export, whole (change_id_reset)"
