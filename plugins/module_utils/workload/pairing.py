@@ -9,6 +9,7 @@ only when there are as many volumes as disks.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from typing import Any, Mapping, Sequence
 
@@ -20,6 +21,12 @@ SERIAL_LENGTH = 20
 
 # Tag of the instance: `<disk>=<content>` of each disk that was found without a serial.
 CONTENT_TAG = "ferry_disk_content"
+
+# Tag of the instance: `<disk>=<mark of its backing>` of each disk of a VM, as of the last sync. A device key, and so
+# a disk's name, may come to stand for another disk.
+BACKING_TAG = "ferry_disk_backing"
+
+_NAME_PAIRS = "Name a volume of its own for each disk in ferry_disk_map."
 
 Disk = Mapping[str, Any]
 Volume = Mapping[str, Any]
@@ -95,8 +102,12 @@ def remembered_contents(instance: Mapping[str, Any]) -> dict[str, str]:
 
     Only of disks that had no serial; see `content` of `worker_replicate`.
     """
-    words = instance.get("tags", {}).get(CONTENT_TAG, "").split()
-    return dict(word.rsplit("=", 1) for word in words if "=" in word)
+    return _read_words(instance.get("tags", {}).get(CONTENT_TAG, ""))
+
+
+def _read_words(tag: str) -> dict[str, str]:
+    """Return what a tag of the form `<disk>=<word> ...` says."""
+    return dict(word.rsplit("=", 1) for word in tag.split() if "=" in word)
 
 
 def pair_disks(
@@ -110,19 +121,14 @@ def pair_disks(
     `contents` is what is known of their volumes' contents, by the disks' names.
     Raises InputError, naming disks and volumes, where a pair would be a guess or a volume is too small.
     """
+    chosen = choose_volumes(disks, volumes, disk_map)
     by_name = {str(volume["name"]): volume for volume in volumes}
-    if len(by_name) != len(volumes):
-        names = ", ".join(sorted(str(volume["name"]) for volume in volumes))
-        raise InputError(f"Two volumes of the target have one name: {names}.", hint="Rename one.")
-    chosen = {disk["name"]: disk_map.get(disk["name"], disk["name"]) for disk in disks}
-    if not disk_map and not any(name in by_name for name in chosen.values()):
-        chosen = _by_order(disks, volumes)
     missing = {disk: volume for disk, volume in chosen.items() if volume not in by_name}
-    if missing or len(set(chosen.values())) < len(chosen):
+    if missing:
         raise InputError(
-            f"Cannot tell which volume takes which disk: disks {', '.join(chosen)}, volumes "
-            f"{', '.join(by_name)}, wanted {chosen}.",
-            hint="Name a volume of its own for each disk in ferry_disk_map.",
+            f"The target has no volume for disks {', '.join(missing)}: it has {', '.join(by_name)}, wanted are "
+            f"{', '.join(missing.values())}.",
+            hint=_NAME_PAIRS,
         )
     known = contents or {}
     return [
@@ -130,6 +136,48 @@ def pair_disks(
             _pair(disk, by_name[chosen[disk["name"]]]), content=known.get(str(disk["name"]), "")
         )
         for disk in disks
+    ]
+
+
+def choose_volumes(
+    disks: Sequence[Disk], volumes: Sequence[Volume], disk_map: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the name of each disk's volume, which may not be there yet: the one rule, for all who ask.
+
+    The operator's map, else the disk's own name; where no volume has such a name, the order, if there are as
+    many volumes as disks. Raises InputError where that would be a guess.
+    """
+    names = [str(volume["name"]) for volume in volumes]
+    if len(set(names)) != len(names):
+        raise InputError(
+            f"Two volumes of the target have one name: {', '.join(names)}.", hint="Rename one."
+        )
+    chosen = {str(disk["name"]): disk_map.get(disk["name"], str(disk["name"])) for disk in disks}
+    if len(set(chosen.values())) != len(chosen):
+        raise InputError(f"Two disks have one volume: {chosen}.", hint=_NAME_PAIRS)
+    if any(name in names for name in chosen.values()):
+        return chosen
+    if disk_map or len(disks) != len(volumes):
+        raise InputError(
+            f"Cannot tell which volume takes which disk: disks {', '.join(chosen)}, volumes {', '.join(names)}.",
+            hint=_NAME_PAIRS,
+        )
+    return dict(zip(chosen, names))
+
+
+def backing_mark(uuid: str) -> str:
+    """Return what the tag `BACKING_TAG` keeps of a backing's uuid: tags are short, and a machine has many disks."""
+    return hashlib.sha256(uuid.encode()).hexdigest()[:12]
+
+
+def replaced_disks(disks: Sequence[Disk], instance: Mapping[str, Any]) -> list[str]:
+    """Return the disks whose volume took another disk in the last sync: same name, other backing."""
+    known = _read_words(instance.get("tags", {}).get(BACKING_TAG, ""))
+    return [
+        str(disk["name"])
+        for disk in disks
+        if disk.get("serial")
+        and known.get(str(disk["name"]), "") not in ("", backing_mark(disk["serial"]))
     ]
 
 
@@ -157,16 +205,6 @@ def _boot_disk(disks: Sequence[Disk]) -> str:
             if mount_point in disk.get("mounted", ()):
                 return str(disk["name"])
     return str(disks[0]["name"])
-
-
-def _by_order(disks: Sequence[Disk], volumes: Sequence[Volume]) -> dict[str, str]:
-    if len(disks) != len(volumes):
-        raise InputError(
-            f"The source has {len(disks)} disks ({', '.join(disk['name'] for disk in disks)}), the "
-            f"target {len(volumes)} volumes ({', '.join(str(v['name']) for v in volumes)}).",
-            hint="Add or remove a volume, or name the pairs in ferry_disk_map.",
-        )
-    return {disk["name"]: str(volume["name"]) for disk, volume in zip(disks, volumes)}
 
 
 def _pair(disk: Disk, volume: Volume) -> Pair:

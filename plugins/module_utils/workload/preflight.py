@@ -140,6 +140,7 @@ CHECKS: tuple[Callable[[Observed], Iterator[Finding]], ...] = (
     source_checks.disks_are_in_a_snapshot,
     target_checks.snapshots_are_told,
     target_checks.disks_have_their_volumes,
+    target_checks.disks_are_those_of_the_last_sync,
     profile_checks.plan_is_offered,
     profile_checks.places_are_offered,
     profile_checks.networks_are_mapped,

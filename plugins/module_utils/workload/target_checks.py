@@ -8,7 +8,7 @@ from typing import Iterator
 
 from ..errors import InputError
 from .findings import ERROR, NOTE, WARNING, Finding, Observed
-from .pairing import fixed_disks, guest_volumes
+from .pairing import fixed_disks, guest_volumes, replaced_disks
 from .volume_changes import VolumeChanges, plan_changes
 
 # Statuses in which an instance is at rest (plugin-core, Instance.Status).
@@ -41,6 +41,19 @@ def _tell(observed: Observed, changes: VolumeChanges) -> Iterator[Finding]:
             f"Volume {name} of the target takes no disk of the source: the disk was removed, or is left out.",
             "Name it in ferry_delete_volumes to have it deleted with its data, or accept the code: it stays "
             "attached as the last sync left it.",
+        )
+
+
+def disks_are_those_of_the_last_sync(observed: Observed) -> Iterator[Finding]:
+    """A device key is given to another disk when its own is gone; the volume may hold the only copy left."""
+    for name in replaced_disks(observed.source["disks"], observed.instance or {}):
+        yield Finding(
+            "disk_replaced",
+            WARNING,
+            observed.workload,
+            f"{name} is another disk than the one that the last sync carried under this name: its backing is "
+            "another file. The sync overwrites the volume of that one.",
+            "Detach and keep its volume on the appliance if it is needed: a new one is made. Else accept the code.",
         )
 
 

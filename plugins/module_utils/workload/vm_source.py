@@ -79,11 +79,8 @@ def _devices(disks: Sequence[Mapping[str, Any]]) -> dict[int, str]:
     Linux scans the targets of one SCSI or SATA controller by their numbers; over several controllers the
     order is its drivers'. A disk whose name is not known gets none that a guest could use.
     """
-    buses = {
-        (disk["controller"]["type"], disk["controller"]["bus"])
-        for disk in disks
-        if disk["controller"]
-    }
+    places = [disk["controller"] or {"type": "", "bus": 0} for disk in disks]
+    buses = {(place["type"], place["bus"]) for place in places}
     is_sure = len(buses) == 1 and next(iter(buses))[0] in _SD_CONTROLLERS
     ordered = sorted(disks, key=lambda disk: disk["unit"] or 0)
     names = [f"sd{letter}" for letter in string.ascii_lowercase]

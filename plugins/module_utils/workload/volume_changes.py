@@ -17,7 +17,7 @@ from typing import Any, Collection, Mapping, Sequence
 
 from ..errors import InputError
 from ..units import show_exact_size, up_to_gib
-from .pairing import Disk, Volume, guest_volumes
+from .pairing import Disk, Volume, choose_volumes, guest_volumes
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def plan_changes(disks: Sequence[Disk], volumes: Sequence[Volume], wishes: Wishe
     Raises InputError where that would be a guess, where a volume that has a disk is to be deleted, and
     where the root volume has lost its disk.
     """
-    chosen = _chosen(disks, volumes, wishes.disk_map)
+    chosen = choose_volumes(disks, volumes, wishes.disk_map)
     present = {str(each["name"]): each for each in volumes}
     idle = [name for name in present if name not in chosen.values()]
     _refuse_used(chosen, wishes.deletable)
@@ -114,31 +114,6 @@ def held_volumes(instance: Mapping[str, Any], *, worker: str) -> list[Volume]:
             hint="Put it back first: ferry.hvm.remove_helpers does.",
         )
     return guest_volumes(instance, worker=worker)
-
-
-def _chosen(
-    disks: Sequence[Disk], volumes: Sequence[Volume], disk_map: Mapping[str, str]
-) -> dict[str, str]:
-    """Return the name of each disk's volume, which may not be there yet."""
-    names = [str(each["name"]) for each in volumes]
-    if len(set(names)) != len(names):
-        raise InputError(
-            f"Two volumes of the target have one name: {', '.join(names)}.", hint="Rename one."
-        )
-    chosen = {str(disk["name"]): disk_map.get(disk["name"], disk["name"]) for disk in disks}
-    if len(set(chosen.values())) != len(chosen):
-        raise InputError(
-            f"Two disks have one volume: {chosen}.",
-            hint="Name a volume of its own for each disk in ferry_disk_map.",
-        )
-    if any(name in names for name in chosen.values()):
-        return chosen
-    if disk_map or len(disks) != len(volumes):
-        raise InputError(
-            f"Cannot tell which volume takes which disk: disks {', '.join(chosen)}, volumes {', '.join(names)}.",
-            hint="Name a volume of its own for each disk in ferry_disk_map.",
-        )
-    return dict(zip(chosen, names))
 
 
 def _refuse_used(chosen: Mapping[str, str], deletable: Collection[str]) -> None:

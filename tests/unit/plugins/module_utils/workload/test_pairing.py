@@ -160,3 +160,11 @@ def test_what_a_volume_held_goes_along_where_the_tag_tells_it() -> None:
     )
     told = [pair.as_target_disk().get("content") for pair in pairs]
     assert told == ["xfs-3d4c", None]
+
+
+def test_a_volume_that_is_yet_to_be_made_is_chosen_but_takes_no_disk() -> None:
+    """Reconciling makes it, by the same rule by which a sync pairs afterwards."""
+    disks, volumes = [disk("sda"), disk("sdb")], [volume(1, "sda", unit=0)]
+    assert pairing.choose_volumes(disks, volumes, {}) == {"sda": "sda", "sdb": "sdb"}
+    with pytest.raises(InputError, match="no volume for disks sdb"):
+        pairing.pair_disks(disks, volumes, {})

@@ -17,6 +17,10 @@ from ansible_collections.ferry.hvm.plugins.module_utils.workload.findings import
     Finding,
     Observed,
 )
+from ansible_collections.ferry.hvm.plugins.module_utils.workload.pairing import (
+    BACKING_TAG,
+    backing_mark,
+)
 from ansible_collections.ferry.hvm.plugins.module_utils.workload.profile import Profile
 from ansible_collections.ferry.hvm.plugins.module_utils.workload.volume_changes import Wishes
 
@@ -350,3 +354,20 @@ def test_what_becomes_of_the_volumes_is_told_and_a_volume_without_a_disk_stops(
         WARNING,
         "Volume sdx",
     )
+
+
+def test_another_disk_at_the_device_key_of_one_that_is_gone_stops_until_it_is_accepted(
+    ready: Observed,
+) -> None:
+    """The volume may be the only copy of the one that is gone; and no disk of a server, or of before, stops."""
+    tag = f"sda={backing_mark('6000C29a-old')} other=0123456789ab"
+    instance = {**INSTANCE, "tags": {**INSTANCE["tags"], BACKING_TAG: tag}}
+
+    def judged(serial: str, **tagged: Any) -> list[str]:
+        source = {**SOURCE, "disks": [{**SOURCE["disks"][0], "serial": serial}]}
+        return codes(replace(ready, source=source, instance={**instance, **tagged}), WARNING)
+
+    assert judged("6000C29a-new") == ["disk_replaced"]
+    assert judged("6000C29a-old") == []
+    assert judged("") == []
+    assert judged("6000C29a-new", tags=INSTANCE["tags"]) == []

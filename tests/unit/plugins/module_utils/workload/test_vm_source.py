@@ -100,3 +100,4 @@ def test_over_several_controllers_or_nvme_no_disk_gets_a_name_of_the_guests() ->
     other = {"type": "ParaVirtualSCSI", "bus": 1}
     assert devices(disk(2000), disk(2001, controller=other)) == ["disk-2000", "disk-2001"]
     assert devices(disk(2000, controller={"type": "NVME", "bus": 0})) == ["disk-2000"]
+    assert devices(disk(2000), disk(2001, controller=None)) == ["disk-2000", "disk-2001"]
