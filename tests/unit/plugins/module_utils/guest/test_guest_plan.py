@@ -382,3 +382,33 @@ def test_any_bytes_in_any_file_are_planned_or_refused(raw: dict[str, bytes]) -> 
     for change in changes:
         if isinstance(change, EditFile):
             change.after.encode("utf-8", "surrogateescape")
+
+
+def unnamed(files: dict[str, str]) -> GuestFacts:
+    """A guest with disks on two controllers: what it calls them is not known, so they have their keys' names."""
+    whole = guest(files=files)
+    names = {"sda": "disk-2000", "sdb": "disk-2016"}
+    file_systems = tuple(
+        dataclasses.replace(each, disk=names[each.disk]) for each in whole.file_systems
+    )
+    disks = tuple(dataclasses.replace(each, name=names[each.name]) for each in whole.disks)
+    return dataclasses.replace(whole, disks=disks, file_systems=file_systems, root=file_systems[0])
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param({"/etc/fstab": "/dev/sdb1 /srv xfs defaults 0 0\n"}, id="fstab"),
+        pytest.param({"/boot/grub/grub.cfg": MENU.replace("{root}", "/dev/sda1")}, id="menu"),
+    ],
+)
+def test_a_kernels_name_of_a_disk_is_never_guessed_over_two_controllers(
+    files: dict[str, str],
+) -> None:
+    with pytest.raises(PlanError, match=r"on none of the given disks"):
+        make_plan(unnamed(files), Options())
+
+
+def test_disks_without_names_go_by_their_contents() -> None:
+    fstab = f"UUID={DATA_UUID} /srv xfs defaults 0 0\nLABEL=rootfs / ext4 defaults 0 1\n"
+    assert make_plan(unnamed({"/etc/fstab": fstab}), Options()).changes == ()
