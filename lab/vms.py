@@ -72,6 +72,8 @@ def expected_report(lab: LabSettings, vcenter: Vcenter, name: str) -> BootReport
         has_vmware_tools=True,
         data_is_intact=True,
         file_count=int(in_vm(vcenter, name, COUNT_FILES)),
+        root_names=("/dev/sda1", "/dev/sda1"),
+        agent_runs=False,
     )
 
 

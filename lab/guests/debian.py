@@ -1,8 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The Ferry authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The directory tree of a small Debian 12 server that VMware hardware can boot, and nothing else can.
+"""The directory tree of a small Debian server that VMware hardware can boot, and nothing else can.
 
-Packages come from the host's own apt configuration; what is ours of the configuration lies as plain
+Packages come from the host's own apt configuration, Debian 12 unless another release is named; what is ours of the configuration lies as plain
 files in `rootfs/` and is copied over. Runs as root: mmdebstrap's root mode and chroot need it.
 """
 
@@ -39,6 +39,9 @@ PACKAGES = (
     # Instead of usrmerge, which brings all of perl (55 MB) for a conversion that is not needed here.
     "usr-is-merged",
 )
+
+# The hook's last step wants that package; a release without it gets /bin, /lib and /usr apart, as upgraded ones have.
+MERGED_USR = ("--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",)
 
 # What no test needs of them, 110 MB: each mebibyte is read, digested, enciphered and written under emulation.
 # ICU's data is for VMware's own tools, which never run here; hardware's names, character sets, and drivers of
@@ -103,13 +106,14 @@ def build_tree(
     *,
     packages: Sequence[str] = PACKAGES,
     kernel_parts: Sequence[str] = (),
+    release: str = RELEASE,
 ) -> None:
     """The new directory `tree` holds the server's root file system, without boot loader and identity.
 
-    `kernel_parts` are folders of kernel modules, below `kernel/`, to keep beside the usual ones.
+    It is Debian's `release`, by its code name. `kernel_parts` are folders of kernel modules, below `kernel/`, to keep beside the usual ones.
     Raises LabError when apt's lists are missing or a package cannot be installed.
     """
-    _bootstrap(tree, packages, kernel_parts)
+    _bootstrap(tree, packages, kernel_parts, release)
     # Copied by hand: copytree would give the tree's own directories the modes of a checkout.
     for file in sorted(each for each in ROOTFS.rglob("*") if each.is_file()):
         _place(file, tree / file.relative_to(ROOTFS))
@@ -125,11 +129,13 @@ def inside(tree: Path, *command: str) -> str:
     return run("chroot", str(tree), *environment, *command)
 
 
-def debian_sources() -> str:
+def debian_sources(release: str = RELEASE) -> str:
     """Return the Debian archives of the host's apt as lines of a sources.list, and no others.
 
     apt itself tells who publishes an archive (`Origin` of its Release file): the name of the mirror
-    does not. Raises LabError when there is none of this release, or its lists were never fetched.
+    does not. Another release lies beside the host's, under its own name; its updates are left out, for of
+    those a mirror may lack what it lists (404 for the kernel of bullseye-security, 2026-11-28). Raises
+    LabError when there is none of the host's release, or its lists were never fetched.
     """
     lines = run(
         "apt-get",
@@ -143,10 +149,19 @@ def debian_sources() -> str:
             f"apt knows no Debian archive of {RELEASE} on this host",
             "The lab is built on Debian 12. Run `apt-get update`, then try again.",
         )
-    return "\n".join(wanted) + "\n"
+    if release != RELEASE:
+        rows = [line.split() for line in wanted]
+        wanted = [
+            " ".join((kind, place, release, *components))
+            for kind, place, suite, *components in rows
+            if suite == RELEASE
+        ]
+    return "".join(f"{line}\n" for line in wanted)
 
 
-def _bootstrap(tree: Path, packages: Sequence[str], kernel_parts: Sequence[str]) -> None:
+def _bootstrap(
+    tree: Path, packages: Sequence[str], kernel_parts: Sequence[str], release: str
+) -> None:
     wanted_files = (*WANTED_FILES, *(f"/lib/modules/*/kernel/{part}/*" for part in kernel_parts))
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as apt_options:
         apt_options.write(_apt_options())
@@ -155,15 +170,15 @@ def _bootstrap(tree: Path, packages: Sequence[str], kernel_parts: Sequence[str])
             "mmdebstrap",
             *("--mode=root", "--variant=minbase", "--format=directory"),
             f"--include={','.join(packages)}",
-            "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
+            *(MERGED_USR if "usr-is-merged" in packages else ()),
             f"--aptopt={apt_options.name}",
             *(f"--dpkgopt=path-exclude={pattern}" for pattern in UNWANTED_FILES),
             *(f"--dpkgopt=path-include={pattern}" for pattern in wanted_files),
             # Before the kernel is installed, so that its initramfs is small from the first one on.
             '--setup-hook=mkdir -p "$1/etc/initramfs-tools"',
             f"--setup-hook=copy-in {ROOTFS}/etc/initramfs-tools/conf.d /etc/initramfs-tools",
-            *(RELEASE, str(tree), "-"),
-            given=debian_sources(),
+            *(release, str(tree), "-"),
+            given=debian_sources(release),
         )
 
 

@@ -15,7 +15,9 @@ LAST_LINE = "FERRY-DONE"
 _BOOT = re.compile(r"FERRY-BOOT host=(\S+) root=(\S+) driver=(\S+) failed=(\d+)")
 _FAILED = re.compile(r"FERRY-FAILED (\S+)")
 _NET = re.compile(r"FERRY-NET (\S+) (\S+) (\S+)")
+_NAMES = re.compile(r"FERRY-NAMES kernel=(\S+) fstab=(\S+)")
 _TOOLS = re.compile(r"FERRY-TOOLS open-vm-tools=(installed|absent)")
+_AGENT = re.compile(r"FERRY-AGENT qemu-guest-agent=(\S+)")
 _DATA = re.compile(r"FERRY-DATA sums=(ok|bad) files=(\d+)")
 
 
@@ -30,7 +32,10 @@ class Interface:
 
 @dataclass(frozen=True)
 class BootReport:
-    """How a server came up. `driver` is the one that moves its root disk's blocks."""
+    """How a server came up. `driver` is the one that moves its root disk's blocks.
+
+    `root_names` are what the kernel was told its root is, and what fstab calls it.
+    """
 
     host: str
     root: str
@@ -41,6 +46,9 @@ class BootReport:
     data_is_intact: bool
     # Files named in the lists of checksums, whether they match or not.
     file_count: int
+    root_names: tuple[str, str]
+    # QEMU's guest agent.
+    agent_runs: bool
 
 
 def read_reports(console: str) -> list[BootReport]:
@@ -58,6 +66,8 @@ def _read_report(part: str) -> BootReport:
         raise ValueError(f"{failed_count} failed units are counted, but named: {failed_units}")
     (tools,) = _only(_TOOLS, text)
     sums, files = _only(_DATA, text)
+    kernel_name, fstab_name = _only(_NAMES, text)
+    (agent,) = _only(_AGENT, text)
     return BootReport(
         host,
         root,
@@ -67,6 +77,8 @@ def _read_report(part: str) -> BootReport:
         tools == "installed",
         sums == "ok",
         int(files),
+        (kernel_name, fstab_name),
+        agent == "active",
     )
 
 

@@ -34,6 +34,7 @@ DATA_DISK_SIZE = 512 * MIB
 HOST_KEY = "ssh_host_ed25519_key"
 RECORD = "source.json"
 NIC_NAME = "ens192"
+RULES = "/etc/udev/rules.d/70-persistent-net.rules"
 
 # Debian with systemd starts in half of it; the rest is page cache and room for the sender.
 MEMORY = 768 * MIB
@@ -186,7 +187,7 @@ def system_files(identity: Identity) -> Mapping[str, GuestFile]:
         "/etc/hosts": f"127.0.0.1 localhost\n{identity.address} {identity.name}\n",
         "/etc/machine-id": f"{uuid.uuid4().hex}\n",
         "/etc/network/interfaces": _interfaces(identity),
-        "/etc/udev/rules.d/70-persistent-net.rules": _name_rule(identity.mac),
+        RULES: _name_rule(identity.mac),
     }
     keys = GuestFile(f"{identity.operator_key}\n".encode(), 0o600)
     system = {path: GuestFile(text.encode()) for path, text in texts.items()}

@@ -20,12 +20,13 @@ from pathlib import Path
 from ..guests.content import site_files
 from ..guests.debian import PACKAGES, ROOTFS, build_tree, inside
 from ..guests.grub import SECTOR, write_boot_code
-from ..guests.source import Identity, system_files
+from ..guests.source import RULES, Identity, system_files
 from ..recipe import only_one_builder, recipe_key
 from ..settings import cache_directory
 from .encrypted import encrypt
 from .grub import add_grub
 from .layers import make_disks, pieces, put
+from .networks import NETWORKS, SECRET
 from .table import SHAPES, USUAL_WORDS, Shape
 from .volumes import make_volume
 
@@ -37,6 +38,8 @@ NETWORK = "198.51.100"
 # Without a partition of its own GRUB's core lies right behind the MBR.
 NO_PARTITION = (0, Path(), SECTOR, 0)
 SCRATCH = "building-"
+# What a release does not have: Debian 11 knew no package that says its /usr is merged.
+_LACKING = {"bullseye": ("usr-is-merged",)}
 
 
 @dataclass(frozen=True)
@@ -86,15 +89,16 @@ def _build(name: str, place: Path) -> None:
 
 def _make_server(server: ShapedServer, tree: Path, made: Path) -> None:
     shape = server.shape
-    others = tuple(package for package in PACKAGES if not package.startswith("grub-"))
-    build_tree(tree, packages=(*others, *shape.packages), kernel_parts=shape.kernel_parts)
-    uuids = {volume.place: str(uuid.uuid4()) for volume in shape.volumes}
+    _build_tree(shape, tree)
+    uuids = {volume.place: volume.uuid or str(uuid.uuid4()) for volume in shape.volumes}
     boot = max(
         (each for each in shape.volumes if each.path in ("/", "/boot")), key=lambda v: len(v.path)
     )
     _configure(server, tree)
     # Nobody logs in, and without host keys it fails again and again.
     inside(tree, "systemctl", "mask", "ssh.service")
+    for service in NETWORKS[shape.network].services:
+        inside(tree, "systemctl", "enable", service)
     inside(tree, "update-initramfs", "-u")
     add_grub(tree, shape, uuids[boot.place])
     disks = make_disks(shape, made)
@@ -112,13 +116,21 @@ def _make_server(server: ShapedServer, tree: Path, made: Path) -> None:
             put(image, places[volume.place])
 
 
+def _build_tree(shape: Shape, tree: Path) -> None:
+    """The tree has the packages of its release, its network and its boot loader."""
+    chosen = {"grub-pc", *NETWORKS["ifupdown"].packages, *_LACKING.get(shape.release, ())}
+    others = tuple(package for package in PACKAGES if package not in chosen)
+    packages = (*others, *NETWORKS[shape.network].packages, *shape.packages)
+    build_tree(tree, packages=packages, kernel_parts=shape.kernel_parts, release=shape.release)
+
+
 def _configure(server: ShapedServer, tree: Path) -> None:
     shape = server.shape
     identity = Identity(server.name, server.mac, server.address, f"{NETWORK}.1", 24, "", "")
     options = f"subvol={shape.subvolume}" if shape.subvolume else "defaults"
     rows = [f"{v.name} {v.path} {v.kind} {options} 0 0\n" for v in shape.volumes]
     files = {
-        **{path: file.content for path, file in system_files(identity).items()},
+        **_system_files(identity, shape),
         **{f"/srv/site/{name}": data for name, data in site_files(server.name).items()},
         **{f"/srv/data/{name}": data for name, data in site_files(f"{server.name}-data").items()},
         "/etc/fstab": "".join(rows).encode(),
@@ -129,8 +141,19 @@ def _configure(server: ShapedServer, tree: Path) -> None:
         target = tree / path.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
+        if path.endswith(".nmconnection"):
+            target.chmod(SECRET)
     with (tree / "etc/initramfs-tools/modules").open("a") as modules:
         modules.write("".join(f"{module}\n" for module in shape.early_modules))
+
+
+def _system_files(identity: Identity, shape: Shape) -> dict[str, bytes]:
+    files = {path: file.content for path, file in system_files(identity).items()}
+    if shape.network != "ifupdown":
+        for path in ("/etc/network/interfaces", RULES):
+            del files[path]
+    made = NETWORKS[shape.network].configuration(identity.mac, identity.address, identity.gateway)
+    return {**files, **{path: text.encode() for path, text in made.items()}}
 
 
 def _grub_defaults(shape: Shape) -> str:

@@ -1,13 +1,13 @@
 # SPDX-FileCopyrightText: 2026 The Ferry authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shapes of storage that servers come in, as a table: one row is one small server.
+"""The shapes that servers come in, as a table: one row is one small server.
 
     disk        partition (or all of it)      what is in it
     sda         sda1, sda2, ...               a file system, or the pieces of something larger:
                                               a mirror, an encrypted device, a volume group
 
-All are Debian 12 with VMware's drivers in their initramfs and none of virtio's, and name some device in
-a way that ends with VMware's hardware.
+All have VMware's drivers in their initramfs and none of virtio's; most also name some device in a way
+that ends with VMware's hardware. Those whose storage is of interest are Debian 12 with ifupdown.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from uuid import UUID
+
+from ..guests.debian import RELEASE
 
 # Partition types for sfdisk(8).
 LINUX, LVM, RAID, ESP, BIOS_BOOT = (
@@ -52,6 +54,7 @@ class Volume:
     """A file system: its mount point, what fstab calls it, its kind, and where it lies.
 
     `place` is a partition (`sda1`), a disk (`sdb`) or a logical volume (`vg0/root`). `size` in MiB.
+    `uuid` is given where others name it; else each build has its own.
     """
 
     path: str
@@ -59,6 +62,7 @@ class Volume:
     kind: str
     place: str
     size: int
+    uuid: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Shape:
 
     `mirrors` maps the place of a mirror's first half to that of its other; `encrypted` holds places
     that are encrypted, and the key. `root` is what the kernel is told, and `resume`, if it is told where it went to
-    sleep; `subvolume` is where a root on Btrfs lies; `core` are GRUB's modules for its own files, which it
+    sleep; `network` is a kind of `networks.py`; `subvolume` is where a root on Btrfs lies; `core` are GRUB's modules for its own files, which it
     finds at `core_place`, else on a partition of the disk that it was started from.
     """
 
@@ -87,6 +91,8 @@ class Shape:
     resume: str = ""
     subvolume: str = ""
     is_uefi: bool = False
+    release: str = RELEASE
+    network: str = "ifupdown"
 
     @property
     def words(self) -> str:
@@ -201,6 +207,27 @@ _LUKS = Shape(
     },
 )
 
+# As an installer leaves it: all by UUID, and only the drivers are missing.
+_USUAL_UUID = "2d9f5d3e-2f0a-4f0e-8a7e-0f4c9b7d6c11"
+
+
+def _plain(
+    number: int, *, uuid: str = "", release: str = RELEASE, network: str = "ifupdown"
+) -> Shape:
+    """One disk with one partition on ext4, for a BIOS; named by `uuid`, or as the kernel does."""
+    name = f"UUID={uuid}" if uuid else "/dev/sda1"
+    return Shape(
+        number=number,
+        disks={"sda": DiskPlan(1280, "dos", (Part(1276),))},
+        volumes=(Volume("/", name, "ext4", "sda1", 1276, uuid),),
+        root=name,
+        core=("part_msdos", "ext2"),
+        packages=("grub-pc",),
+        release=release,
+        network=network,
+    )
+
+
 SHAPES: Mapping[str, Shape] = MappingProxyType(
     {
         "lvm": _LVM,
@@ -209,5 +236,12 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
         "btrfs": _BTRFS,
         "mirror": _MIRROR,
         "luks": _LUKS,
+        "usual": _plain(7, uuid=_USUAL_UUID),
+        "bullseye": _plain(8, release="bullseye"),
+        "bookworm": _plain(9),
+        "trixie": _plain(10, release="trixie"),
+        "netplan": _plain(11, network="netplan"),
+        "networkd": _plain(12, network="networkd"),
+        "networkmanager": _plain(13, network="networkmanager"),
     }
 )

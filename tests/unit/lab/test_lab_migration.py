@@ -21,6 +21,8 @@ SOURCE = BootReport(
     has_vmware_tools=True,
     data_is_intact=True,
     file_count=56,
+    root_names=("/dev/sda1", "/dev/sda1"),
+    agent_runs=False,
 )
 CLONE_NIC = Interface("ens192", "52:54:00:00:00:01", ("198.18.1.11/24",))
 CLONE = replace(

@@ -45,6 +45,14 @@ def test_archives_of_another_release_are_left_out(archives: Path) -> None:
     assert debian_sources() == bookworm
 
 
+def test_another_release_comes_from_the_same_archive_without_its_updates(archives: Path) -> None:
+    archives.write_text(
+        "deb http://bookworm.invalid/debian/ bookworm main\n"
+        "deb http://bookworm.invalid/debian-security/ bookworm-security main\n"
+    )
+    assert debian_sources("trixie") == "deb http://bookworm.invalid/debian/ trixie main\n"
+
+
 def test_a_host_without_lists_is_told_what_to_do(archives: Path) -> None:
     archives.write_text("")
     with pytest.raises(LabError, match=r"bookworm.*apt-get update"):

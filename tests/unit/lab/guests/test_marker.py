@@ -14,7 +14,9 @@ from lab.guests.marker import BootReport, Interface, read_reports
 BOOT = """
 FERRY-BOOT host=web01 root=/dev/sda1 driver=vmw_pvscsi failed=0
 FERRY-NET ens192 00:50:56:00:00:0b 198.18.1.11/24
+FERRY-NAMES kernel=UUID=11111111-2222-3333-4444-555555555555 fstab=/dev/sda1
 FERRY-TOOLS open-vm-tools=installed
+FERRY-AGENT qemu-guest-agent=active
 FERRY-DATA sums=ok files=56
 FERRY-DONE
 """
@@ -31,6 +33,8 @@ def test_report_of_a_healthy_boot() -> None:
             has_vmware_tools=True,
             data_is_intact=True,
             file_count=56,
+            root_names=("UUID=11111111-2222-3333-4444-555555555555", "/dev/sda1"),
+            agent_runs=True,
         )
     ]
 
@@ -38,10 +42,12 @@ def test_report_of_a_healthy_boot() -> None:
 def test_report_of_a_boot_where_everything_is_wrong() -> None:
     console = BOOT.replace("failed=0", "failed=2\nFERRY-FAILED a.service\nFERRY-FAILED b.mount")
     console = console.replace("198.18.1.11/24", "-").replace("installed", "absent")
+    console = console.replace("=active", "=inactive")
     (report,) = read_reports(console.replace("sums=ok files=56", "sums=bad files=0"))
     assert report.failed_units == ("a.service", "b.mount")
     assert report.interfaces[0].addresses == ()
     assert not report.has_vmware_tools
+    assert not report.agent_runs
     assert not report.data_is_intact
     assert report.file_count == 0
 
@@ -79,7 +85,9 @@ def test_a_report_cut_off_by_a_reset_does_not_spoil_the_next() -> None:
     assert read_reports(cut_off + "\nSeaBIOS\n" + BOOT) == read_reports(BOOT)
 
 
-@pytest.mark.parametrize("missing", ["FERRY-BOOT", "FERRY-TOOLS", "FERRY-DATA"])
+@pytest.mark.parametrize(
+    "missing", ["FERRY-BOOT", "FERRY-NAMES", "FERRY-TOOLS", "FERRY-AGENT", "FERRY-DATA"]
+)
 def test_a_report_without_one_of_its_lines_is_refused(missing: str) -> None:
     console = "\n".join(line for line in BOOT.splitlines() if not line.startswith(missing))
     with pytest.raises(ValueError, match=missing):
