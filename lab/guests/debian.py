@@ -167,7 +167,8 @@ def _bootstrap(
         apt_options.write(_apt_options())
         apt_options.flush()
         run(
-            "mmdebstrap",
+            # It binds folders of the host into the tree: killed, it must not leave them to whoever removes that.
+            *("unshare", "--mount", "mmdebstrap"),
             *("--mode=root", "--variant=minbase", "--format=directory"),
             f"--include={','.join(packages)}",
             *(MERGED_USR if "usr-is-merged" in packages else ()),

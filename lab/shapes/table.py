@@ -13,7 +13,7 @@ that ends with VMware's hardware. Those whose storage is of interest are Debian 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from uuid import UUID
 
@@ -228,6 +228,9 @@ def _plain(
     )
 
 
+# As Debian 11 had it; its initramfs-tools know of zstd no level but 19, minutes of an emulated processor.
+_BY_GZIP = {"/etc/initramfs-tools/conf.d/with-gzip": "COMPRESS=gzip\n"}
+
 SHAPES: Mapping[str, Shape] = MappingProxyType(
     {
         "lvm": _LVM,
@@ -237,7 +240,7 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
         "mirror": _MIRROR,
         "luks": _LUKS,
         "usual": _plain(7, uuid=_USUAL_UUID),
-        "bullseye": _plain(8, release="bullseye"),
+        "bullseye": replace(_plain(8, release="bullseye"), files=_BY_GZIP),
         "bookworm": _plain(9),
         "trixie": _plain(10, release="trixie"),
         "netplan": _plain(11, network="netplan"),

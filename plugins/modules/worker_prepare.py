@@ -89,7 +89,8 @@ options:
   packages_directory:
     description:
       - Folder on the worker with a folder for each distribution, such as C(debian-12), that holds package
-        files of C(qemu-guest-agent) and of what it needs. Without it, no agent is installed and a note says so.
+        files of C(qemu-guest-agent) and of what it needs. Of these, packages that the guest lacks are installed.
+      - Without it, no agent is installed and a note says so.
     type: path
   virtio_win:
     description:

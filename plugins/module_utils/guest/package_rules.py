@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import os
 import re
-from typing import List
+from typing import List, Mapping, Tuple
 
 from .changes import InstallPackages, RemovePackages
 from .dpkg import dependents
-from .facts import GuestFacts
+from .facts import GuestFacts, Package
 from .rules import Note, Options, Results
 
 _TOOLS = re.compile(r"open-vm-tools(-.+)?|vmware-tools(-.+)?|virtualbox-guest-.+")
@@ -33,14 +34,25 @@ def guest_agent(facts: GuestFacts, options: Options) -> Results:
     """The platform's agent is installed if its packages are at hand."""
     if _AGENT in facts.packages:
         return
-    if options.agent_packages:
+    files = _lacking(options.agent_packages, facts.packages)
+    if any(_name(path) == _AGENT for path in files):
         why = "the platform reads the guest's addresses and stops it through its agent"
-        yield InstallPackages((_AGENT,), options.agent_packages, why)
+        yield InstallPackages((_AGENT,), files, why)
     else:
         yield Note(
             f"{_AGENT} is not installed and no packages for it were given: install it after the"
             " migration, so that the platform knows the guest's addresses."
         )
+
+
+def _lacking(files: Tuple[str, ...], installed: Mapping[str, Package]) -> Tuple[str, ...]:
+    """Return the files of packages that the guest does not have: what it has may be newer, and stays."""
+    return tuple(path for path in files if _name(path) not in installed)
+
+
+def _name(path: str) -> str:
+    """Return the package in a file of this name (Debian Policy 5.6.1; `name_version_architecture.deb`)."""
+    return os.path.basename(path).split("_")[0]
 
 
 def _still_needed(found: List[str], facts: GuestFacts) -> List[str]:

@@ -249,8 +249,18 @@ def test_tools_from_an_archive_are_noted() -> None:
 def test_the_agent_comes_from_given_packages_or_is_noted() -> None:
     facts = guest(packages=packages(initramfs_tools="", grub_pc=""))
     assert "qemu-guest-agent" in make_plan(facts, Options()).notes[0]
-    files = ("/p/debian-12/qemu-guest-agent.deb",)
+    files = ("/p/debian-12/qemu-guest-agent_7.2_amd64.deb",)
     assert commands(facts, Options(agent_packages=files)) == [f"dpkg --install {files[0]}"]
+    assert (
+        "no packages for it" in make_plan(facts, Options(agent_packages=("/p/a_1.deb",))).notes[0]
+    )
+
+
+def test_what_the_agent_needs_is_not_replaced_by_an_older_package() -> None:
+    facts = guest(packages=packages(initramfs_tools="", grub_pc="", liburing2=""))
+    agent, glib = "/p/qemu-guest-agent_7.2_amd64.deb", "/p/libglib2.0-0_2.74_amd64.deb"
+    options = Options(agent_packages=(glib, "/p/liburing2_2.3-3_amd64.deb", agent))
+    assert commands(facts, options) == [f"dpkg --install {glib} {agent}"]
 
 
 def test_a_serial_console_is_added_once() -> None:
