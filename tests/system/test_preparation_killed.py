@@ -46,7 +46,7 @@ from tests.system.preparing_worker import (
     running_worker,
     wait_for_line,
 )
-from tests.system.shaped_clone import new_mac, prepare_arguments, running_clone
+from tests.system.shape_machines import new_mac, prepare_arguments, running_clone
 
 # Half of all moments boot the worker once more, and each has a whole preparation after it.
 pytestmark = [pytest.mark.boots, pytest.mark.soak, pytest.mark.timeout(900)]
