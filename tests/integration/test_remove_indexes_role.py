@@ -37,6 +37,7 @@ def test_the_indexes_of_a_migration_go_and_those_of_others_stay(
         "ansible_python_interpreter": sys.executable,
         "ferry_migration_id": OWN,
         "ferry_vm": "web01",
+        "ferry_instance": "web01",
     }
     role = {"ansible.builtin.import_role": {"name": "ferry.hvm.remove_indexes"}}
     playground = Playground(tmp_path, here)

@@ -247,11 +247,14 @@ def both(tmp_path: Path) -> Iterator[dict[str, Migration]]:
         os.truncate(tmp_path / f"{vm}.raw", SIZE)
         write_random(tmp_path / f"{vm}.raw", start=0, length=SIZE, seed=seed)
     vms = [{"name": vm, "disks": [{"image": f"{tmp_path}/{vm}.raw"}]} for vm in READERS]
-    ends = {"worker": Worker(), "port": free_port()}
+    worker, port = Worker(), free_port()
     with ExitStack() as stack:
-        stack.callback(ends["worker"].clean)
+        stack.callback(worker.clean)
         vcenter = stack.enter_context(local_vcenter(tmp_path / "vcenter", {"vms": vms}))
-        both = {vm: stack.enter_context(migration(vm, vcenter, tmp_path, **ends)) for vm in READERS}
+        both = {
+            vm: stack.enter_context(migration(vm, vcenter, tmp_path, worker=worker, port=port))
+            for vm in READERS
+        }
         for each in both.values():
             each.freeze(seed=1)
             each.begin(limit=SLOW)
