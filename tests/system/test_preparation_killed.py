@@ -49,7 +49,7 @@ from tests.system.preparing_worker import (
 from tests.system.shape_machines import new_mac, prepare_arguments, running_clone
 
 # Half of all moments boot the worker once more, and each has a whole preparation after it.
-pytestmark = [pytest.mark.boots, pytest.mark.soak, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.boots, pytest.mark.soak, pytest.mark.timeout(1800)]
 
 SEED = 20261128
 MOMENTS = 20
