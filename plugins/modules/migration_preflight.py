@@ -132,6 +132,11 @@ options:
     description: Network of the source to network of the target at cutover.
     type: dict
     default: {}
+  extension_faults:
+    description: Why the operator's extensions cannot be used, as P(ferry.hvm.extension_faults#filter) tells it.
+    type: list
+    elements: str
+    default: []
   accepted_warnings:
     description: Codes of warnings that the operator has accepted.
     type: list
@@ -230,6 +235,7 @@ SPEC = ArgumentSpec(
         "cpus": {"type": "int"},
         "memory": {"type": "int"},
         "network_map": {"type": "dict", "default": {}},
+        "extension_faults": {"type": "list", "elements": "str", "default": []},
         "accepted_warnings": {"type": "list", "elements": "str", "default": []},
     },
 )
@@ -278,6 +284,7 @@ def _observed(params: Mapping[str, Any]) -> findings.Observed:
         profile=_profile(params),
         offer=params["offer"],
         may_create=params["may_create"],
+        extension_faults=params["extension_faults"],
     )
 
 

@@ -97,15 +97,101 @@ options:
       - Folder or ISO of C(virtio-win) on the worker, with the drivers of a Windows guest. Needed for Windows,
         not looked at otherwise.
     type: path
+  sync:
+    description: The sync whose data the disks hold. Needed where there are extensions.
+    type: dict
+    suboptions:
+      migration_id:
+        description: Name of the migration.
+        type: str
+        required: true
+      number:
+        description: How many syncs of the migration ended well, this one included.
+        type: int
+        required: true
+      kind:
+        description: Whether it is the first one, the final one of the cutover, or one in between.
+        type: str
+        choices: [first, delta, final]
+        required: true
+  extensions:
+    description:
+      - The operator's own scripts. They run in their order, on the overlays, as root; one that fails or is killed
+        leaves the disks as they were.
+      - One that ran on the data of this sync does not run on it again, unless its script or its environment is another.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: A name of its own; letters, digits, hyphens and underscores.
+        type: str
+        required: true
+      kind:
+        description: >-
+          What the script is. Python runs by the worker's interpreter, at the first boot by the guest's. PowerShell runs at
+          the first boot of Windows only.
+        type: str
+        choices: [bash, python, powershell]
+        required: true
+      content:
+        description: The script.
+        type: str
+        required: true
+      stage:
+        description:
+          - V(before) the preparation looks for what to change, V(after) everything was changed, or at the V(first_boot) of the guest.
+          - What runs before or after has the guest's tree, and no service of the guest. What it leaves is judged
+            with all else - a guest that is not right then fails.
+        type: str
+        choices: [before, after, first_boot]
+        required: true
+      syncs:
+        description: The kinds of sync on which it runs.
+        type: list
+        elements: str
+        choices: [first, delta, final]
+        default: [first, delta, final]
+      runs_on:
+        description: >-
+          Whether a script before or after the preparation runs by the programs of the V(guest), without network and with the
+          guest's root as its own, or by those of the V(worker), which finds the guest's root in the variable
+          C(FERRY_ROOT). Left out, Bash runs in the guest and Python on the worker. A Windows guest has V(worker) only.
+        type: str
+        choices: [guest, worker]
+      failure:
+        description: Whether the preparation fails with it, or only warns. At the first boot V(fail) has the next boot try again.
+        type: str
+        choices: [fail, warn]
+        default: fail
+      timeout:
+        description: Seconds after which it is ended, with all that it started, and has failed.
+        type: int
+        default: 600
+      environment:
+        description: Variables of its environment, beside C(FERRY_MIGRATION), C(FERRY_STAGE), C(FERRY_SYNC), C(FERRY_SYNC_NUMBER),
+          C(FERRY_ROOT), C(FERRY_DISTRIBUTION) and C(FERRY_DISTRIBUTION_VERSION).
+        type: dict
+        default: {}
+      secrets:
+        description: >-
+          Variables of its environment whose values are shown nowhere. Those of a first boot lie in the guest, readable for its
+          administrators, until the script has run.
+        type: dict
+        default: {}
+      no_log:
+        description: Whether its output is shown nowhere either.
+        type: bool
+        default: false
 extends_documentation_fragment:
   - ferry.hvm.attributes
 attributes:
   check_mode:
     support: full
-    details: The plan is made on overlays that are thrown away.
+    details: The plan is made on overlays that are thrown away. Extensions are listed, and do not run.
   diff_mode:
     support: full
-    details: Shows each file before and after, and the commands that run in the guest.
+    details: Shows each file before and after, the commands that run in the guest, and extensions by name and digest.
   idempotent:
     support: full
 author:
@@ -124,6 +210,26 @@ EXAMPLES = r"""
     interfaces:
       - source_mac: "00:50:56:aa:bb:01"
         target_mac: "52:54:00:12:34:56"
+
+- name: Prepare the guest, and have its monitoring know the new place
+  ferry.hvm.worker_prepare:
+    disks:
+      - path: /dev/vdb
+        name: sda
+    generation: web01-3
+    sync:
+      migration_id: web01
+      number: 3
+      kind: final
+    extensions:
+      - name: monitoring
+        kind: bash
+        stage: after
+        syncs: [final]
+        content: |
+          sed -i "s/^site=.*/site=$SITE/" /etc/monitoring/agent.conf
+        environment:
+          SITE: hvm
 """
 
 RETURN = r"""
@@ -158,6 +264,25 @@ changed_extents:
   type: dict
   returned: success
   sample: {sda: [{start: 1048576, length: 8192}], sdb: []}
+extensions:
+  description:
+    - Each given extension, and its V(state) - V(ran), V(failed) where that only warns, V(would_run) in check mode, V(at_first_boot)
+      where it lies in the guest for that, V(ran_earlier) on this very data, or V(not_in_this_sync).
+    - C(code) is empty where its time was up. C(output) holds the last 32 KiB; C(output_cut) tells whether there was more.
+    - Empty where a trial met an earlier preparation that is yet to be finished.
+  type: list
+  elements: dict
+  returned: success
+  sample:
+    - name: monitoring
+      kind: bash
+      stage: after
+      sha256: 3f5e9c2b7a41d0c86e1f2a9d4b7c5e8f0a1b2c3d4e5f60718293a4b5c6d7e8f9
+      state: ran
+      code: 0
+      output: ""
+      output_cut: false
+      seconds: 0.12
 seconds:
   description: How long each step took.
   type: dict
@@ -172,9 +297,15 @@ from ansible_collections.ferry.hvm.plugins.module_utils.entry.run import (
     Outcome,
     run_module,
 )
-from ansible_collections.ferry.hvm.plugins.module_utils.guest.changes import show_diff
+from ansible_collections.ferry.hvm.plugins.module_utils.guest import extensions
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.prepare import prepare
-from ansible_collections.ferry.hvm.plugins.module_utils.guest.report import as_result, read_request
+from ansible_collections.ferry.hvm.plugins.module_utils.guest.report import (
+    as_result,
+    diff,
+    has_changed,
+    read_request,
+    warnings,
+)
 
 SPEC = ArgumentSpec(
     options={
@@ -211,6 +342,41 @@ SPEC = ArgumentSpec(
         "serial_console": {"type": "bool", "default": False},
         "packages_directory": {"type": "path"},
         "virtio_win": {"type": "path"},
+        "sync": {
+            "type": "dict",
+            "options": {
+                "migration_id": {"type": "str", "required": True},
+                "number": {"type": "int", "required": True},
+                "kind": {"type": "str", "choices": list(extensions.SYNCS), "required": True},
+            },
+        },
+        "extensions": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "name": {"type": "str", "required": True},
+                "kind": {"type": "str", "choices": list(extensions.KINDS), "required": True},
+                "content": {"type": "str", "required": True, "no_log": True},
+                "stage": {"type": "str", "choices": list(extensions.STAGES), "required": True},
+                "syncs": {
+                    "type": "list",
+                    "elements": "str",
+                    "choices": list(extensions.SYNCS),
+                    "default": list(extensions.SYNCS),
+                },
+                "runs_on": {"type": "str", "choices": list(extensions.PLACES)},
+                "failure": {
+                    "type": "str",
+                    "choices": list(extensions.FAILURES),
+                    "default": extensions.FAIL,
+                },
+                "timeout": {"type": "int", "default": 600},
+                "environment": {"type": "dict", "default": {}},
+                "secrets": {"type": "dict", "default": {}, "no_log": True},
+                "no_log": {"type": "bool", "default": False},
+            },
+        },
     },
 )
 
@@ -218,11 +384,11 @@ SPEC = ArgumentSpec(
 def work(params: Mapping[str, Any], check_mode: bool) -> Outcome:
     """Prepare the guest, or in check mode say what would change."""
     report = prepare(read_request(params), trial=check_mode)
-    changes = report.plan.changes if report.plan else ()
     return Outcome(
-        changed=bool(changes) or report.finished_earlier,
+        changed=has_changed(report),
         result=as_result(report),
-        diff=show_diff(changes),
+        diff=diff(report),
+        warnings=warnings(report),
     )
 
 

@@ -26,6 +26,7 @@ from ansible_collections.ferry.hvm.plugins.module_utils.guest.errors import (
     PlanError,
     PreparationError,
 )
+from ansible_collections.ferry.hvm.plugins.module_utils.guest.extension_run import Extensions
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.facts import FileSystem
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.network import Interface
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.rules import Options
@@ -102,7 +103,7 @@ def prepare(volume: FileSystem, stage: str, virtio: Path, *, apply: bool) -> Pla
         stage=stage,
         virtio_win=str(virtio),
     )
-    return guest.prepare(OPTIONS, no_timer, apply=apply)[1]
+    return guest.prepare(OPTIONS, Extensions(), no_timer, apply=apply)[1]
 
 
 def content(volume: FileSystem) -> bytes:

@@ -14,6 +14,7 @@ from .changes import (
     EditFile,
     InstallPackages,
     MoveBackupTable,
+    PlaceScript,
     Plan,
     RemovePackages,
     command_of,
@@ -42,12 +43,12 @@ def verify(plan: Plan) -> None:
         raise PreparationError(
             "After the preparation the guest is still not right: "
             + "; ".join(f"{describe(change)}" for change in plan.changes),
-            hint="The disks are unchanged. Please report it with the plan.",
+            hint="The disks are unchanged. Report it with the plan, unless an extension undid it.",
         )
 
 
 def _step(change: Change) -> str:
-    if isinstance(change, (EditFile, CopyFile)):
+    if isinstance(change, (EditFile, CopyFile, PlaceScript)):
         return "edit files"
     if isinstance(change, MoveBackupTable):
         return "move backup tables"
@@ -57,6 +58,9 @@ def _step(change: Change) -> str:
 def _apply(change: Change, guest: MountedGuest) -> None:
     if isinstance(change, EditFile):
         guest.tree.write(change.path, change.after)
+    elif isinstance(change, PlaceScript):
+        guest.tree.write(change.path, change.text)
+        os.chmod(guest.tree.host_path(change.path), 0o600)
     elif isinstance(change, CopyFile):
         guest.tree.copy(change.source, change.target)
     elif isinstance(change, MoveBackupTable):
@@ -64,11 +68,11 @@ def _apply(change: Change, guest: MountedGuest) -> None:
         quiet = ("--no-reread", "--no-tell-kernel")
         run(("sfdisk", *quiet, "--relocate", "gpt-bak-std", change.device))
     elif isinstance(change, RemovePackages):
-        with _services_stay_off(guest):
+        with services_stay_off(guest):
             guest.run(command_of(change))
     elif isinstance(change, InstallPackages):
         folder = os.path.dirname(change.files[0])
-        with _services_stay_off(guest), guest.lend_folder(folder) as place:
+        with services_stay_off(guest), guest.lend_folder(folder) as place:
             files = [f"{place}/{os.path.basename(path)}" for path in change.files]
             guest.run(("dpkg", "--install", *files))
     else:
@@ -76,7 +80,7 @@ def _apply(change: Change, guest: MountedGuest) -> None:
 
 
 @contextmanager
-def _services_stay_off(guest: MountedGuest) -> Iterator[None]:
+def services_stay_off(guest: MountedGuest) -> Iterator[None]:
     """Package scripts start and stop no service meanwhile (Debian's invoke-rc.d(8), policy-rc.d)."""
     before = guest.tree.read(_POLICY)
     guest.tree.write(_POLICY, "#!/bin/sh\nexit 101\n")

@@ -7,7 +7,7 @@ A plan is a list of these in the order in which they are applied. Each says why 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple, Union
 
 from .registry import Value, ValueName, show
@@ -87,6 +87,20 @@ class PlaceFile:
 
 
 @dataclass(frozen=True)
+class PlaceScript:
+    """The file, which only the system's administrators may read, holds `text`.
+
+    It is of an extension, whose script has the SHA-256 `digest` (in hex). It may hold secrets of the
+    operator, and is shown nowhere.
+    """
+
+    path: str
+    text: str = field(repr=False)
+    digest: str
+    why: str
+
+
+@dataclass(frozen=True)
 class MoveBackupTable:
     """The backup of the partition table of `disk` lies at the end of its overlay `device`."""
 
@@ -105,6 +119,7 @@ Change = Union[
     MoveBackupTable,
     SetValue,
     PlaceFile,
+    PlaceScript,
 ]
 
 
@@ -134,8 +149,13 @@ def describe(change: Change) -> Dict[str, Any]:
     if isinstance(change, EditFile):
         action = "create" if change.before is None else "edit"
         return {"action": action, "path": change.path, "why": change.why}
-    if isinstance(change, PlaceFile):
-        return {"action": "place", "path": change.path, "source": change.source, "why": change.why}
+    if isinstance(change, (PlaceFile, PlaceScript)):
+        of = (
+            ("source", change.source)
+            if isinstance(change, PlaceFile)
+            else ("sha256", change.digest)
+        )
+        return {"action": "place", "path": change.path, of[0]: of[1], "why": change.why}
     if isinstance(change, SetValue):
         value = {"value": change.name.name, "data": show(change.after), "why": change.why}
         return {"action": "set", "path": rf"{change.name.hive}\{change.name.key}", **value}
@@ -181,6 +201,8 @@ def _registry_line(name: ValueName, value: Value) -> str:
 
 def _show_placed(changes: Sequence[Change]) -> List[Dict[str, str]]:
     placed = [f"  {c.path} < {c.source}\n" for c in changes if isinstance(c, PlaceFile)]
+    scripts = [c for c in changes if isinstance(c, PlaceScript)]
+    placed += [f"  {c.path} of the script with sha256 {c.digest}\n" for c in scripts]
     return [{"prepared": "place in the guest:\n" + "".join(placed)}] if placed else []
 
 

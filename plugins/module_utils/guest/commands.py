@@ -89,6 +89,24 @@ def start(argv: Sequence[str]) -> "subprocess.Popen[bytes]":
         raise _cannot_start(argv[0], error) from error
 
 
+def start_talking(argv: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    """Return the started program, a child that dies with us; all it says is read from its `stdout`.
+
+    Raises PreparationError if it cannot start.
+    """
+    try:
+        return subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            preexec_fn=_become_our_child,  # noqa: PLW1509 - a preparation has no threads
+        )
+    except OSError as error:
+        raise _cannot_start(argv[0], error) from error
+
+
 def exit_code(argv: Sequence[str]) -> int:
     """Return the code with which the program ended, for one whose code is its answer.
 

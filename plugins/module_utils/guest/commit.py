@@ -49,11 +49,15 @@ class DiskRecord:
 
 @dataclass(frozen=True)
 class Record:
-    """A decided preparation of the data of sync `generation`."""
+    """A decided preparation of the data of sync `generation`.
+
+    `extensions` are the identities of all that ran on this data: they do not run on it again.
+    """
 
     state: str
     generation: str
     disks: Tuple[DiskRecord, ...]
+    extensions: Tuple[str, ...] = ()
 
 
 def read_record(stage: str) -> Optional[Record]:
@@ -64,21 +68,31 @@ def read_record(stage: str) -> Optional[Record]:
     except FileNotFoundError:
         return None
     disks = tuple(_disk_record(disk) for disk in data["disks"])
-    return Record(data["state"], data["generation"], disks)
+    return Record(data["state"], data["generation"], disks, tuple(data["extensions"]))
 
 
-def commit(targets: Sequence[Target], stage: str, generation: str) -> Record:
+def commit(
+    targets: Sequence[Target], stage: str, generation: str, extensions: Sequence[str] = ()
+) -> Record:
     """From now on the changes in the stores belong to the disks, whatever happens; return the record.
 
     The overlays are gone and their stores are flushed. Chunks that were written but are as before are
     left out, so that the record names exactly what differs. Raises StoreError for a torn store.
     """
     disks = [_changes_of(target, stage, index) for index, target in enumerate(targets)]
-    record = Record(COMMITTED, generation, tuple(disks))
+    record = Record(COMMITTED, generation, tuple(disks), tuple(extensions))
     # The stage may be new: a record in a folder that a power cut takes away decides nothing.
     _flush_folder(os.path.dirname(os.path.abspath(stage)))
     _write_record(stage, record)
     return record
+
+
+def extensions_done(stage: str, generation: str) -> Tuple[str, ...]:
+    """Return the identities of the extensions whose work is on the disks, durably, with this data."""
+    record = read_record(stage)
+    if record and record.state == APPLIED and record.generation == generation:
+        return record.extensions
+    return ()
 
 
 def finish(record: Record, targets: Sequence[Target], stage: str) -> Record:

@@ -91,6 +91,7 @@ class GuestFacts:
     `default_kernel` is the version that the boot loader's first entry starts, None if not known.
     `firmware` is `bios` or `uefi`, by the boot loader that is installed; `loaders` are the paths of all
     on the EFI system partition. `stray_backups` names the disks whose GPT's backup is not at their end.
+    `programs` are those of `extension_rules.PROGRAMS` that are installed.
     """
 
     disks: Tuple[Disk, ...]
@@ -105,3 +106,4 @@ class GuestFacts:
     tools_outside_packages: Tuple[str, ...] = ()
     loaders: Tuple[str, ...] = ()
     stray_backups: Tuple[str, ...] = ()
+    programs: FrozenSet[str] = frozenset()

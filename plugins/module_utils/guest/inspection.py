@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
-from . import cloud_init, dpkg, gpt, grub, initramfs
+from . import cloud_init, dpkg, extension_rules, first_boot, gpt, grub, initramfs
 from .facts import VIRTIO_DRIVERS, Disk, Distribution, FileSystem, GuestFacts, Kernel
 from .tree import GuestTree
 
@@ -25,6 +25,8 @@ _FILES = (
     INITRAMFS_MODULES,
     "/etc/network/interfaces",
     cloud_init.SETTINGS_FILE,
+    first_boot.UNIT_FILE,
+    first_boot.LINK,
 )
 # Folders whose files count together: (folder, what a counted name looks like).
 _FOLDERS = (
@@ -40,6 +42,7 @@ _FOLDERS = (
     ("/etc/sysconfig/network", r"ifcfg-.+"),
     (cloud_init.SETTINGS_FOLDER, r".+\.cfg"),
     ("/boot/loader/entries", r".+\.conf"),
+    (first_boot.FOLDER, r".+"),
 )
 # How distributions name a kernel's initramfs: Debian and Ubuntu, Red Hat, SUSE.
 _IMAGES = ("/boot/initrd.img-{}", "/boot/initramfs-{}.img", "/boot/initrd-{}")
@@ -80,6 +83,7 @@ def inspect(
             for disk in disks
             if disk.scheme == "gpt" and gpt.has_stray_backup(disk.device, disk.size)
         ),
+        programs=extension_rules.find_programs(tree),
     )
 
 

@@ -15,7 +15,7 @@ import stat
 import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import IO, Iterator, List, Optional, Sequence, Tuple
+from typing import IO, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from . import syscalls
 from .commands import ENVIRONMENT, run
@@ -78,10 +78,17 @@ class MountedGuest:
         stdout: Optional[IO[bytes]] = None,
     ) -> bytes:
         """Run a program of the guest; return its output. Raises PreparationError if it fails."""
+        return run(self.command(argv), environment=self.environment, stdin=stdin, stdout=stdout)
+
+    def command(self, argv: Sequence[str]) -> Tuple[str, ...]:
+        """Return the worker's command that runs a program of the guest, and ends what it started."""
         cage = ("unshare", "--mount", "--pid", "--net", "--fork", "--kill-child")
-        root = (f"--root={self.tree.root}", "--mount-proc=/proc")
-        environment = {**ENVIRONMENT, **_OWN_ENVIRONMENT}
-        return run((*cage, *root, *argv), environment=environment, stdin=stdin, stdout=stdout)
+        return (*cage, f"--root={self.tree.root}", "--mount-proc=/proc", *argv)
+
+    @property
+    def environment(self) -> Dict[str, str]:
+        """The environment of the guest's programs."""
+        return {**ENVIRONMENT, **_OWN_ENVIRONMENT}
 
     def decompress(self, program: str, packed: IO[bytes]) -> IO[bytes]:
         """Return the plain content of `packed` from its position on, as the guest's program reads it."""

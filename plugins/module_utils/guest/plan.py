@@ -14,6 +14,8 @@ from . import (
     cloud_init,
     device_rules,
     efi_rules,
+    extension_rules,
+    first_boot,
     network_rules,
     package_rules,
     support,
@@ -24,6 +26,7 @@ from .rules import Options, plan_of
 
 RULES = (
     support.check,
+    extension_rules.usable,
     device_rules.fstab,
     device_rules.crypttab,
     device_rules.resume,
@@ -37,6 +40,7 @@ RULES = (
     boot_rules.initramfs,
     efi_rules.fallback_loader,
     efi_rules.backup_tables,
+    first_boot.scripts,
 )
 
 

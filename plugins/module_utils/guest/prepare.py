@@ -15,27 +15,21 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
-from ..errors import InputError, TransientError
-from ..units import MIB, show_exact_size
+from ..errors import TransientError
 from . import commit, direct_io, syscalls
-from .apply import apply_plan, verify
 from .changes import Plan
-from .facts import Disk, FileSystem, GuestFacts
-from .inspection import inspect
-from .mounted import MountedGuest, mount_guest
+from .extension_run import Extensions, Outcome
+from .extensions import Extension
+from .facts import GuestFacts
+from .linux_prepare import LinuxGuest
+from .mounted import mount_guest
 from .overlays import Target, open_overlays, remove_overlays
-from .package_files import find_packages
-from .plan import make_plan
 from .rules import Options
 from .storage import open_storage
 from .store import join_ranges
 from .windows_facts import WindowsFacts
 from .windows_mounted import find_windows
 from .windows_prepare import WindowsGuest
-
-# A rebuilt initramfs of a stock kernel, twice (the tool writes the new one beside the old), the
-# tables, and the image while it is being made: 150 MiB were seen with every driver in it.
-_ROOM = 256 * MIB
 
 
 @dataclass(frozen=True)
@@ -45,7 +39,7 @@ class Request:
     `generation` names the sync whose data the disks hold: an earlier, half-finished preparation is
     only finished for the same data. `packages_directory` may hold package files for the guest,
     `virtio_win` (a folder or an ISO) a Windows guest's drivers. `keys` are (UUID or name at the source, key)
-    of encrypted devices; they are shown nowhere.
+    of encrypted devices; they are shown nowhere. `extensions` are all, whatever sync they are for.
     """
 
     disks: Tuple[Tuple[str, str], ...]
@@ -55,11 +49,12 @@ class Request:
     options: Options
     virtio_win: Optional[str] = None
     keys: Tuple[Tuple[str, str], ...] = field(default=(), repr=False)
+    extensions: Tuple[Extension, ...] = ()
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was found, planned and, unless it was a trial, done.
+    """What was found, planned and, unless it was a trial, done; with the extensions in their order.
 
     `facts` and `plan` are None if a trial met a committed preparation that is yet to be finished.
     `changed` maps a disk's name to its changed ranges, (start, length) in bytes.
@@ -70,6 +65,7 @@ class Report:
     finished_earlier: bool
     changed: Dict[str, List[Tuple[int, int]]]
     seconds: Dict[str, float]
+    extensions: Tuple[Outcome, ...] = ()
 
 
 @dataclass
@@ -113,14 +109,22 @@ def _prepare_alone(request: Request, trial: bool) -> Report:
         with watch.step("finish the earlier preparation"):
             _note_changes(changed, commit.finish(pending, targets, request.stage))
     commit.forget(request.stage)
-    facts, plan = _work_on_overlays(request, targets, watch, apply=True)
-    if plan.changes:
+    extensions = _extensions(request)
+    facts, plan = _work_on_overlays(request, extensions, targets, watch, apply=True)
+    if plan.changes or extensions.have_run:
         with watch.step("commit"):
-            record = commit.commit(targets, request.stage, request.generation)
+            record = commit.commit(
+                targets, request.stage, request.generation, extensions.identities
+            )
         with watch.step("copy to the disks"):
             _note_changes(changed, commit.apply(record, targets, request.stage))
     commit.clear_stores(request.stage)
-    return Report(facts, plan, pending is not None, changed, watch.seconds)
+    return Report(facts, plan, pending is not None, changed, watch.seconds, extensions.outcomes)
+
+
+def _extensions(request: Request) -> Extensions:
+    done = commit.extensions_done(request.stage, request.generation)
+    return Extensions(request.extensions, request.options.sync, done=done)
 
 
 def _try(
@@ -135,9 +139,11 @@ def _try(
         # Half of it may be on the disks already: there is no guest to look at before it is finished.
         _note_changes(changed, pending)
         return Report(None, None, True, changed, watch.seconds)
+    extensions = _extensions(request)
     with tempfile.TemporaryDirectory(prefix="trial-", dir=request.stage) as stage:
-        facts, plan = _work_on_overlays(replace(request, stage=stage), targets, watch, apply=False)
-    return Report(facts, plan, False, changed, watch.seconds)
+        tried = replace(request, stage=stage)
+        facts, plan = _work_on_overlays(tried, extensions, targets, watch, apply=False)
+    return Report(facts, plan, False, changed, watch.seconds, extensions.outcomes)
 
 
 def _note_changes(changed: Dict[str, List[Tuple[int, int]]], record: commit.Record) -> None:
@@ -154,7 +160,12 @@ def _pending(request: Request) -> Optional[commit.Record]:
 
 
 def _work_on_overlays(
-    request: Request, targets: Sequence[Target], watch: Stopwatch, *, apply: bool
+    request: Request,
+    extensions: Extensions,
+    targets: Sequence[Target],
+    watch: Stopwatch,
+    *,
+    apply: bool,
 ) -> Tuple[Union[GuestFacts, WindowsFacts], Plan]:
     """Observe and plan; with `apply` also change the overlays, and observe that all is right then."""
     with ExitStack() as stack:
@@ -163,66 +174,23 @@ def _work_on_overlays(
         with watch.step("look for Windows"):
             windows = find_windows(disks, plain, request.stage)
         if windows is not None:
-            return _work_on_windows(request, windows, (disks, plain), watch, apply=apply)
+            system = WindowsGuest(
+                disks=disks,
+                file_systems=plain,
+                root=windows,
+                stage=request.stage,
+                virtio_win=request.virtio_win,
+            )
+            return system.prepare(request.options, extensions, watch.step, apply=apply)
         with watch.step("open storage"):
             file_systems = open_storage(plain, request.stage, dict(request.keys))
         with watch.step("mount"):
-            guest = stack.enter_context(mount_guest(file_systems, request.stage))
-        with watch.step("inspect"):
-            facts = _inspect(guest, disks)
-        packages = find_packages(request.packages_directory, facts.distribution)
-        options = replace(request.options, agent_packages=packages)
-        plan = make_plan(facts, options)
-        if apply and plan.changes:
-            _need_room(request.stage)
-            apply_plan(plan, guest, watch.step)
-            with watch.step("inspect again"):
-                verify(make_plan(_inspect(guest, disks), options))
+            mounted = stack.enter_context(mount_guest(file_systems, request.stage))
+        guest = LinuxGuest(mounted, disks, request.stage, request.packages_directory)
+        facts, plan = guest.prepare(request.options, extensions, watch.step, apply=apply)
         with watch.step("close overlays"):
             stack.close()
     return facts, plan
-
-
-def _work_on_windows(
-    request: Request,
-    root: FileSystem,
-    found: Tuple[Sequence[Disk], Sequence[FileSystem]],
-    watch: Stopwatch,
-    *,
-    apply: bool,
-) -> Tuple[WindowsFacts, Plan]:
-    """As `_work_on_overlays`, for a guest whose system is Windows on `root`."""
-    if apply:
-        _need_room(request.stage)
-    guest = WindowsGuest(
-        disks=found[0],
-        file_systems=found[1],
-        root=root,
-        stage=request.stage,
-        virtio_win=request.virtio_win,
-    )
-    return guest.prepare(request.options, watch.step, apply=apply)
-
-
-def _inspect(guest: MountedGuest, disks: Sequence[Disk]) -> GuestFacts:
-    return inspect(
-        guest.tree,
-        disks=disks,
-        file_systems=guest.file_systems,
-        root=guest.root,
-        decompress=guest.decompress,
-    )
-
-
-def _need_room(stage: str) -> None:
-    status = os.statvfs(stage)
-    free = status.f_bavail * status.f_frsize
-    if free < _ROOM:
-        raise InputError(
-            f"There are {show_exact_size(free)} free at {stage} on the worker,"
-            f" a preparation needs {show_exact_size(_ROOM)}.",
-            hint="Make the worker's volume larger.",
-        )
 
 
 @contextmanager

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List, Mapping, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from ..errors import InputError
-from .changes import describe
+from .changes import describe, show_diff
+from .extension_run import AT_FIRST_BOOT, FAILED, RAN, WOULD_RUN, Outcome
+from .extensions import UNKNOWN_SYNC, Extension, Sync, in_sync, read_extensions
 from .facts import GuestFacts
 from .network import Interface, normal_mac
 from .prepare import Report, Request
@@ -16,6 +18,7 @@ from .rules import Options
 from .windows_facts import WindowsFacts
 from .windows_report import describe_windows
 
+_TOLD = (RAN, FAILED, WOULD_RUN, AT_FIRST_BOOT)
 _MAC = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 
 
@@ -26,6 +29,8 @@ def read_request(params: Mapping[str, Any]) -> Request:
         values = [disk[what] for disk in params["disks"]]
         if len(set(values)) != len(values):
             raise InputError(f"Two of the disks have the same {what}: {', '.join(values)}.")
+    extensions = read_extensions(params["extensions"])
+    sync = _sync(params["sync"], extensions)
     return Request(
         disks=disks,
         stage=params["stage"],
@@ -35,9 +40,20 @@ def read_request(params: Mapping[str, Any]) -> Request:
         options=Options(
             interfaces=tuple(_interface(each) for each in params["interfaces"]),
             serial_console=params["serial_console"],
+            extensions=tuple(in_sync(extensions, sync)),
+            sync=sync,
         ),
+        extensions=extensions,
         keys=tuple((each["device"], each["key"]) for each in params["encrypted"]),
     )
+
+
+def _sync(given: Optional[Mapping[str, Any]], extensions: Sequence[Extension]) -> Sync:
+    if given is not None:
+        return Sync(given["migration_id"], given["number"], given["kind"])
+    if extensions:
+        raise InputError("Extensions are given, but not the sync that they are to run for.")
+    return UNKNOWN_SYNC
 
 
 def _interface(given: Mapping[str, Any]) -> Interface:
@@ -57,11 +73,60 @@ def as_result(report: Report) -> Dict[str, Any]:
             name: [{"start": start, "length": length} for start, length in ranges]
             for name, ranges in report.changed.items()
         },
+        "extensions": [_describe_extension(each) for each in report.extensions],
         "seconds": {step: round(seconds, 2) for step, seconds in report.seconds.items()},
     }
     if report.facts:
         result["guest"] = _describe_guest(report.facts)
     return result
+
+
+def warnings(report: Report) -> List[str]:
+    """Return what went wrong and was allowed to."""
+    return [
+        f"The extension {each.extension.name} failed"
+        + (" by its timeout." if each.code is None else f" with {each.code}.")
+        for each in report.extensions
+        if each.state == FAILED
+    ]
+
+
+def has_changed(report: Report) -> bool:
+    """Return whether anything was done, or in a trial would be."""
+    changes = report.plan.changes if report.plan else ()
+    ran = any(each.state in (RAN, FAILED, WOULD_RUN) for each in report.extensions)
+    return bool(changes) or ran or report.finished_earlier
+
+
+def diff(report: Report) -> List[Dict[str, str]]:
+    """Return Ansible's diff of all that was done or would be. Extensions are told by name and digest."""
+    shown = show_diff(report.plan.changes if report.plan else ())
+    lines = [
+        f"  {each.extension.stage}: {each.extension.title}\n"
+        for each in report.extensions
+        if each.state in _TOLD
+    ]
+    return [*shown, {"prepared": "extensions:\n" + "".join(lines)}] if lines else shown
+
+
+def _describe_extension(outcome: Outcome) -> Dict[str, Any]:
+    extension = outcome.extension
+    told: Dict[str, Any] = {
+        "name": extension.name,
+        "kind": extension.kind,
+        "stage": extension.stage,
+        "sha256": extension.digest,
+        "state": outcome.state,
+    }
+    if outcome.state not in (RAN, FAILED):
+        return told
+    return {
+        **told,
+        "code": outcome.code,
+        "output": outcome.output,
+        "output_cut": outcome.cut,
+        "seconds": round(outcome.seconds, 2),
+    }
 
 
 def _notes(report: Report) -> List[str]:

@@ -9,16 +9,22 @@ from typing import Iterable, Iterator, Tuple, Union
 
 from .changes import Change, Plan
 from .errors import PlanError
+from .extensions import UNKNOWN_SYNC, Extension, Sync
 from .network import Interface
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the operator wants. `agent_packages` are the package files on the worker for this guest."""
+    """What the operator wants. `agent_packages` are the package files on the worker for this guest.
+
+    `extensions` are those for `sync`; where there are any, it is known.
+    """
 
     interfaces: Tuple[Interface, ...] = ()
     serial_console: bool = False
     agent_packages: Tuple[str, ...] = ()
+    extensions: Tuple[Extension, ...] = ()
+    sync: Sync = UNKNOWN_SYNC
 
 
 @dataclass(frozen=True)

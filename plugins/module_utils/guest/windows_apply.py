@@ -9,7 +9,7 @@ from typing import List
 
 from . import hives
 from .apply import Timer
-from .changes import EditFile, PlaceFile, Plan, SetValue
+from .changes import EditFile, PlaceFile, PlaceScript, Plan, SetValue
 from .errors import PreparationError
 from .windows_inspection import hive_path
 from .windows_tree import WindowsTree
@@ -26,6 +26,8 @@ def apply_windows_plan(plan: Plan, tree: WindowsTree, timer: Timer) -> None:
                 tree.place(change.source, change.path)
             elif isinstance(change, EditFile):
                 tree.write(change.path, change.after)
+            elif isinstance(change, PlaceScript):
+                tree.write_privately(change.path, change.text)
             elif not isinstance(change, SetValue):
                 raise PreparationError(f"No program of a Windows guest runs here: {change}.")
     with timer("set registry values"):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Iterator, Optional, Tuple
 
-from . import windows_network
+from . import windows_extensions, windows_network
 from .changes import Change, EditFile, PlaceFile, Plan, SetValue
 from .registry import EXPAND_SZ, Value, ValueName, number, text
 from .rules import Finding, Note, Options, Result, plan_of
@@ -48,6 +48,7 @@ def _results(
     facts: WindowsFacts, options: Options, virtio: Optional[VirtioWin]
 ) -> Iterator[Result]:
     yield from check(facts)
+    yield from windows_extensions.usable(options)
     if virtio is None:
         yield Finding(
             "It has no drivers for virtio that Ferry knows of: give the drivers of virtio-win, as a"
@@ -64,6 +65,7 @@ def _results(
     yield from _old_services(facts)
     yield from windows_network.notes(facts, options)
     yield from _first_boot(facts, options, virtio)
+    yield from windows_extensions.first_boot(facts, options)
 
 
 def _missing_drivers(facts: WindowsFacts, virtio: VirtioWin) -> Iterator[Result]:

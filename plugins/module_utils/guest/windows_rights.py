@@ -32,12 +32,8 @@ def allow(mask: int, who: bytes) -> bytes:
     return struct.pack("<BBHI", 0, _INHERITED, 8 + len(who), mask) + who
 
 
-def _descriptor() -> bytes:
-    entries = [
-        allow(_ALL, sid(*_SYSTEM)),
-        allow(_ALL, sid(*_ADMINISTRATORS)),
-        allow(_READ_AND_EXECUTE, sid(*_USERS)),
-    ]
+def _descriptor(*others: bytes) -> bytes:
+    entries = [allow(_ALL, sid(*_SYSTEM)), allow(_ALL, sid(*_ADMINISTRATORS)), *others]
     content = b"".join(entries)
     rights = struct.pack("<BBHHH", 2, 0, 8 + len(content), len(entries), 0) + content
     owner = sid(*_ADMINISTRATORS)
@@ -46,4 +42,6 @@ def _descriptor() -> bytes:
 
 
 # All for the system and administrators, reading and running for users, nothing for anybody else.
-OUR_RIGHTS = _descriptor()
+OUR_RIGHTS = _descriptor(allow(_READ_AND_EXECUTE, sid(*_USERS)))
+# All for the system and administrators, nothing for anybody else.
+PRIVATE_RIGHTS = _descriptor()

@@ -15,6 +15,7 @@ import shutil
 from typing import Dict, List, Optional
 
 from .errors import PreparationError
+from .windows_rights import PRIVATE_RIGHTS
 
 # Where ntfs-3g shows the security descriptor of a file, as NTFS has it (ntfs-3g's "Extended attributes").
 RIGHTS_ATTRIBUTE = "system.ntfs_acl"
@@ -79,6 +80,13 @@ class WindowsTree:
         """The file holds the text, byte by byte, and its folders are there."""
         with open(self._make_file(path), "wb") as file:
             file.write(content.encode("utf-8", "surrogateescape"))
+
+    def write_privately(self, path: str, content: str) -> None:
+        """As `write`, and on NTFS only administrators and the system may read the file."""
+        self.write(path, "")
+        if self._rights is not None:
+            os.setxattr(self.host_path(path), RIGHTS_ATTRIBUTE, PRIVATE_RIGHTS)
+        self.write(path, content)
 
     def place(self, source: str, path: str) -> None:
         """The file is a copy of `source`, a file of the worker."""

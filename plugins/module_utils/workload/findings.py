@@ -36,7 +36,8 @@ class Observed:
     run that was killed while it moved them. `placement` is the cluster or pool for what is created.
     `alike` are workloads of the same run that would work on the same objects. The snapshots are the
     target's: those of this migration, and those that somebody else took. `offer` is what
-    `morpheus_offer_info` returned, None where nobody looked.
+    `morpheus_offer_info` returned, None where nobody looked. `extension_faults` are why the operator's
+    scripts cannot be used, in sentences.
     """
 
     workload: str
@@ -59,3 +60,4 @@ class Observed:
     profile: Profile = field(default_factory=Profile)
     offer: Mapping[str, Any] | None = None
     may_create: bool = False
+    extension_faults: Sequence[str] = ()

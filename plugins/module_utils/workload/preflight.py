@@ -89,6 +89,12 @@ def _controller_has_its_files(observed: Observed) -> Iterator[Finding]:
             yield Finding(code, ERROR, path, f"The controller cannot read {path}.", hint)
 
 
+def _extensions_can_be_used(observed: Observed) -> Iterator[Finding]:
+    for fault in observed.extension_faults:
+        hint = "Correct ferry_extensions."
+        yield Finding("extension_not_usable", ERROR, observed.workload, fault, hint)
+
+
 def _sync_is_predicted(observed: Observed) -> Iterator[Finding]:
     """Disks that do not exist are another check's to tell."""
     with suppress(InputError):
@@ -129,6 +135,7 @@ def predict_sync(observed: Observed) -> list[Figure]:
 
 CHECKS: tuple[Callable[[Observed], Iterator[Finding]], ...] = (
     _controller_has_its_files,
+    _extensions_can_be_used,
     source_checks.source_is_read_by_root,
     source_checks.data_port_is_free,
     source_checks.guest_can_be_prepared,

@@ -184,6 +184,8 @@ def params(**changes: Any) -> dict[str, Any]:
         "serial_console": False,
         "packages_directory": None,
         "virtio_win": None,
+        "extensions": [],
+        "sync": None,
     }
     return {**usual, **changes}
 
