@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -40,12 +41,23 @@ from tests.system.preparing_worker import (
     packed_room,
     reported_granules,
     running_worker,
+    wait_for_line,
 )
 
 # Emulated on two idle cores all of it takes about five minutes, half of it in the guest's own tools.
 pytestmark = [pytest.mark.boots, pytest.mark.timeout(1500)]
 
 NEW_MAC = "52:54:00:00:0e:01"
+# What was there before the preparation, what after it, and what the clone says of both.
+EXTENSIONS = (
+    ("old-root", "before", "awk '$2 == \"/\" {print $1}' /etc/fstab | tee /etc/ferry-test\n"),
+    ("new-root", "after", "awk '$2 == \"/\" {print $1}' /etc/fstab | tee -a /etc/ferry-test\n"),
+    (
+        "hello",
+        "first_boot",
+        "echo FERRY-HELLO $(cat /etc/ferry-test) $FERRY_SYNC | tee /dev/ttyS0\n",
+    ),
+)
 
 # Runs in the worker: a preparation whose process is killed in the middle of its third write to a disk.
 KILLED_WHILE_COPYING = """
@@ -106,7 +118,26 @@ class Bench(PreparingWorker):
             "serial_console": False,
             "packages_directory": None,
             "virtio_win": None,
+            "sync": {"migration_id": "web01", "number": 1, "kind": "first"},
+            "extensions": [extension(*each) for each in EXTENSIONS],
         }
+
+
+def extension(name: str, stage: str, content: str) -> dict[str, Any]:
+    """Return an extension as the module takes it, with every option: one test has no Ansible."""
+    return {
+        "name": name,
+        "kind": "bash",
+        "stage": stage,
+        "content": content,
+        "syncs": ["first"],
+        "runs_on": None,
+        "failure": "fail",
+        "timeout": 120,
+        "environment": {},
+        "secrets": {},
+        "no_log": False,
+    }
 
 
 def original(server: SourceServer, device: str) -> Path:
@@ -154,9 +185,14 @@ def test_check_mode_shows_the_plan_and_writes_nothing(
         "/etc/udev/rules.d/70-persistent-net.rules",
         "/etc/default/grub",
         "/etc/initramfs-tools/modules",
+        "/var/lib/ferry/first-boot/010-hello.sh",
+        "/var/lib/ferry/first-boot/010-hello",
+        "/var/lib/ferry/first-boot/run",
+        "/etc/systemd/system/ferry-first-boot.service",
     ]
     commands = [change["command"][0] for change in planned["plan"] if "command" in change]
-    assert commands == ["dpkg", "update-grub", "update-initramfs"]
+    assert commands == ["dpkg", "update-grub", "update-initramfs", "systemctl"]
+    assert states(planned) == ["would_run", "would_run", "at_first_boot"]
     shown = {each["after_header"]: each for each in planned["diff"] if "after_header" in each}
     assert "/dev/sda1" in shown["/etc/fstab"]["before"]
     assert "UUID=" in shown["/etc/fstab"]["after"]
@@ -197,6 +233,17 @@ def test_the_preparation_does_what_was_planned(
     assert prepared["plan"] == planned["plan"]
 
 
+def states(result: dict[str, Any]) -> list[str]:
+    return [each["state"] for each in result["extensions"]]
+
+
+def test_extensions_run_before_and_after_the_changes(prepared: dict[str, Any]) -> None:
+    assert states(prepared) == ["ran", "ran", "at_first_boot"]
+    before, after, _later = prepared["extensions"]
+    assert before["output"] == "/dev/sda1\n"
+    assert after["output"].startswith("UUID=")
+
+
 def test_a_second_preparation_writes_nothing(
     bench: Bench, arguments: dict[str, Any], prepared: dict[str, Any]
 ) -> None:
@@ -204,6 +251,7 @@ def test_a_second_preparation_writes_nothing(
     again = bench.prepare(arguments)
     assert not again["changed"]
     assert again["plan"] == []
+    assert states(again) == ["ran_earlier", "ran_earlier", "at_first_boot"]
     assert [bench.digest(device) for device in ("vdb", "vdc")] == before
 
 
@@ -280,6 +328,14 @@ def test_the_prepared_guest_boots_on_virtio(bench: Bench, booted: BootReport) ->
     assert booted.failed_units == ()
     assert not booted.has_vmware_tools
     assert booted.data_is_intact
+
+
+def test_an_extension_runs_at_the_first_boot_with_what_the_others_left(
+    bench: Bench, booted: BootReport
+) -> None:
+    console = bench.lab.directory / "clone" / "console.log"
+    said = wait_for_line(re.compile("FERRY-HELLO"), console)
+    assert re.search(r"FERRY-HELLO /dev/sda1 UUID=\S+ first", said)
 
 
 def test_the_interface_has_its_old_name_and_address_with_a_new_mac(
