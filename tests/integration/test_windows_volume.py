@@ -27,6 +27,7 @@ from ansible_collections.ferry.hvm.plugins.module_utils.guest.errors import (
     PreparationError,
 )
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.extension_run import Extensions
+from ansible_collections.ferry.hvm.plugins.module_utils.guest.extensions import Sync
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.facts import FileSystem
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.network import Interface
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.rules import Options
@@ -36,7 +37,13 @@ from ansible_collections.ferry.hvm.plugins.module_utils.guest.windows_mounted im
     mount_windows,
 )
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.windows_prepare import WindowsGuest
+from ansible_collections.ferry.hvm.plugins.module_utils.guest.windows_rights import (
+    OUR_RIGHTS,
+    PRIVATE_RIGHTS,
+)
+from ansible_collections.ferry.hvm.plugins.module_utils.guest.windows_tree import RIGHTS_ATTRIBUTE
 
+from tests.unit.plugins.module_utils.guest.test_guest_extensions import extension
 from tests.unit.plugins.module_utils.guest.windows_samples import (
     VOLUME,
     disk,
@@ -95,15 +102,19 @@ def stage(tmp_path: Path) -> str:
 
 def prepare(volume: FileSystem, stage: str, virtio: Path, *, apply: bool) -> Plan:
     found = find_windows([disk(Path(volume.device))], [volume], stage)
-    assert found is not None
-    guest = WindowsGuest(
+    assert found == volume
+    guest = windows_guest(volume, stage, virtio)
+    return guest.prepare(OPTIONS, Extensions(), no_timer, apply=apply)[1]
+
+
+def windows_guest(volume: FileSystem, stage: str, virtio: Path) -> WindowsGuest:
+    return WindowsGuest(
         disks=[disk(Path(volume.device))],
         file_systems=[volume],
-        root=found,
+        root=volume,
         stage=stage,
         virtio_win=str(virtio),
     )
-    return guest.prepare(OPTIONS, Extensions(), no_timer, apply=apply)[1]
 
 
 def content(volume: FileSystem) -> bytes:
@@ -154,6 +165,31 @@ def test_a_windows_volume_is_prepared_once(volume: FileSystem, stage: str, tmp_p
     before = content(volume)
     assert prepare(volume, stage, tmp_path / "virtio-win", apply=True).changes == ()
     assert content(volume) == before
+
+
+def test_extensions_run_on_the_volume_and_secrets_are_for_administrators(
+    volume: FileSystem, stage: str, tmp_path: Path
+) -> None:
+    fill_virtio_win(tmp_path / "virtio-win")
+    note = "echo $FERRY_STAGE >>$FERRY_ROOT/note; [ -e $FERRY_ROOT/Windows/Ferry ]; echo $?\n"
+    asked = [
+        extension(name="one", stage="before", runs_on="worker", content=note),
+        extension(name="two", runs_on="worker", content=note),
+        extension(name="three", kind="powershell", stage="first_boot"),
+    ]
+    sync = Sync("erp01", 1, "first")
+    extensions = Extensions(asked, sync)
+    options = dataclasses.replace(OPTIONS, extensions=tuple(asked), sync=sync)
+    guest = windows_guest(volume, stage, tmp_path / "virtio-win")
+    guest.prepare(options, extensions, no_timer, apply=True)
+    assert [each.output for each in extensions.outcomes] == ["1\n", "0\n", ""]
+    assert read_file(volume, "note") == b"before\nafter\n"
+    run("ntfsfix", "--no-action", volume.device)
+    with mounted(volume, tmp_path / "mount") as place:
+        scripts = place / "Windows/Ferry/scripts"
+        private = os.getxattr(scripts / "600-three.ps1", RIGHTS_ATTRIBUTE)
+        assert private == PRIVATE_RIGHTS
+        assert os.getxattr(scripts / "600-three.cmd", RIGHTS_ATTRIBUTE) == OUR_RIGHTS
 
 
 def test_a_trial_leaves_the_volume_as_it_is(volume: FileSystem, stage: str, tmp_path: Path) -> None:

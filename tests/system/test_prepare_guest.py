@@ -131,7 +131,7 @@ def extension(name: str, stage: str, content: str) -> dict[str, Any]:
         "stage": stage,
         "content": content,
         "syncs": ["first"],
-        "runs_on": None,
+        "runs_on": "guest",
         "failure": "fail",
         "timeout": 120,
         "environment": {},

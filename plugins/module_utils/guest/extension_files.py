@@ -47,7 +47,7 @@ def _load(given: Mapping[str, Any], faults: List[str]) -> Dict[str, Any]:
     kind = given.get("kind") or _kind_of(path or "")
     if kind is None:
         faults.append(f"{title} does not tell what it is: set kind to {', '.join(SUFFIXES)}.")
-    loaded = {name: value for name, value in given.items() if name != "script"}
+    loaded = {key: value for key, value in given.items() if key != "script" and value is not None}
     return {**_USUAL, **loaded, "kind": kind, "content": _content(given, title, faults)}
 
 

@@ -200,3 +200,11 @@ def test_forgetting_keeps_the_record_of_what_was_applied(bench: Bench) -> None:
     applied = commit.apply(bench.commit(), bench.targets, bench.stage)
     commit.forget(bench.stage)
     assert commit.read_record(bench.stage) == applied
+
+
+def test_extensions_count_as_done_when_their_work_is_on_the_disks(bench: Bench) -> None:
+    record = commit.commit(bench.targets, bench.stage, "g", ("one", "two"))
+    assert commit.extensions_done(bench.stage, "g") == ()
+    commit.finish(record, bench.targets, bench.stage)
+    assert commit.extensions_done(bench.stage, "g") == ("one", "two")
+    assert commit.extensions_done(bench.stage, "of another sync") == ()

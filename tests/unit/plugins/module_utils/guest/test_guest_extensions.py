@@ -112,6 +112,13 @@ def test_scripts_are_read_from_the_controller_and_their_kind_from_the_name(tmp_p
     assert loaded["syncs"] == ["first", "delta", "final"]
 
 
+def test_an_option_left_empty_is_one_left_out() -> None:
+    asked = {"name": "note", "content": "true", "kind": "bash", "stage": "after", "script": None}
+    (loaded,) = load_extensions([{**asked, "runs_on": None, "timeout": None}])
+    assert "runs_on" not in loaded
+    assert loaded["timeout"] == 600
+
+
 def test_every_script_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     binary = tmp_path / "binary.sh"
     binary.write_bytes(b"\xff\xfe")

@@ -214,6 +214,11 @@ def test_of_a_stopped_source_nothing_needs_to_be_said(ready: Observed) -> None:
         pytest.param(
             {"worker_image": "/nonexistent"}, "worker_image_missing", id="no worker image"
         ),
+        pytest.param(
+            {"extension_faults": ["The extension 'note' cannot be read."]},
+            "extension_not_usable",
+            id="an extension without its script",
+        ),
     ],
 )
 def test_what_would_fail_later_is_an_error_now(
