@@ -273,7 +273,8 @@ def test_an_ended_preparation_left_the_replica_or_is_finished(
         bench.start()
     pair, name = bench.pristine(), f"moment-{moment.number}"
     end(bench, pair, moment, undisturbed["writes"])
-    step = bench.words(name)[-1].partition("{")[0] or "none any more"
+    steps = bench.words(name) or ["none yet"]
+    step = steps[-1].partition("{")[0] or "none any more"
     if moment.by_power:
         bench.worker.lose_power()
         bench.renew(but=pair)
