@@ -27,8 +27,10 @@ PACKAGES = "/var/lib/ferry/packages"
 DEVICES = [f"vd{letter}" for letter in "bcdefghijklmnopqrstuv"]
 
 NO_LOADER = re.compile(r"BdsDxe: No bootable option|Shell>|failed to load Boot0001")
-# initramfs-tools gives up; of an encrypted device its own script says it.
-NO_ROOT = re.compile(r"ALERT!\s+(?:encrypted source device )?(\S+) does not exist")
+# The initramfs gives up.
+NO_ROOT = re.compile(r"ALERT!\s+(\S+) does not exist")
+# What it looked for under a name of VMware's hardware: its root, or what that is encrypted on.
+OLD_NAME = re.compile(r"(?:ALERT!\s+|encrypted source device )/dev/sd")
 # The driver tells of each disk that it finds.
 DISK_FOUND = "virtio_blk virtio"
 
@@ -132,8 +134,7 @@ def why_not_up(machine: Machine) -> set[str]:
     line = wait_for_line(re.compile(f"{NO_LOADER.pattern}|{NO_ROOT.pattern}"), machine.console)
     if NO_LOADER.search(line):
         return {"loader"}
-    root = NO_ROOT.search(line)
-    assert root, line
-    lacks_driver = DISK_FOUND not in machine.console.read_text(errors="replace")
-    has_old_name = root[1].startswith("/dev/sd")
-    return ({"driver"} if lacks_driver else set()) | ({"name"} if has_old_name else set())
+    assert NO_ROOT.search(line), line
+    console = machine.console.read_text(errors="replace")
+    lacks = {"driver": DISK_FOUND not in console, "name": bool(OLD_NAME.search(console))}
+    return {what for what, is_lacking in lacks.items() if is_lacking}
