@@ -79,7 +79,7 @@ class Outcome:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabSettings]:
-    with machine_lab("beside", 17, tmp_path_factory.mktemp("beside")) as made:
+    with machine_lab("beside", 8, tmp_path_factory.mktemp("beside")) as made:
         services.ensure_dhcp(made)
         try:
             yield made

@@ -12,8 +12,9 @@ from .findings import ERROR, NOTE, Finding, Observed
 # On the target instance: whether its last sync carried what no file system uses as zeros.
 USED_BLOCKS_TAG = "ferry_used_blocks"
 
-# A root on one of these is put together from parts in a way that the preparation cannot yet (guest/).
-_COMPOSED = ("/dev/dm-", "/dev/md")
+# The kernel's name of what has no name of its own, as a logical volume has: what it is is not known here. Of
+# arrays the preparation handles mirrors; the level of one is not known here either, and refused there.
+_NAMELESS = "/dev/dm-"
 
 
 def source_is_read_by_root(observed: Observed) -> Iterator[Finding]:
@@ -82,13 +83,13 @@ def root_can_be_prepared(observed: Observed) -> Iterator[Finding]:
     mounted = [each for each in observed.source["file_systems"] if each["mount_point"] == "/"]
     # The last one mounted hides those before it.
     for root in mounted[-1:]:
-        if root["type"] not in PREPARED_ROOTS or root["device"].startswith(_COMPOSED):
+        if root["type"] not in PREPARED_ROOTS or root["device"].startswith(_NAMELESS):
             yield Finding(
                 "root_not_supported",
                 ERROR,
                 observed.workload,
                 f"The guest's root is {root['type']} on {root['device']}, which cannot be prepared yet.",
-                f"So far these can, on a partition or a plain logical volume: {', '.join(PREPARED_ROOTS)}.",
+                f"So far these can, on a partition, a plain logical volume or a mirror: {', '.join(PREPARED_ROOTS)}.",
             )
 
 

@@ -82,6 +82,15 @@ def test_a_ready_workload_has_notes_only(ready: Observed) -> None:
     preflight.refuse(findings, accepted=[])
 
 
+@pytest.mark.parametrize("device", ["/dev/md0", "/dev/mapper/vg0-root", "/dev/sda2"])
+def test_a_root_on_a_mirror_a_logical_volume_or_a_partition_is_taken(
+    ready: Observed, device: str
+) -> None:
+    source = {**SOURCE, "file_systems": [root_on(device, "ext4")]}
+    findings = preflight.judge(replace(ready, source=source))
+    assert "root_not_supported" not in [finding.code for finding in findings]
+
+
 def test_snapshots_of_the_target_are_told(ready: Observed) -> None:
     observed = replace(
         ready, own_snapshots=["ferry-snapshot-web01.1"], other_snapshots=["before the update"]
@@ -183,9 +192,9 @@ def test_of_a_stopped_source_nothing_needs_to_be_said(ready: Observed) -> None:
             id="a release too old",
         ),
         pytest.param(
-            {"source": {**SOURCE, "file_systems": [root_on("/dev/md0", "ext4")]}},
+            {"source": {**SOURCE, "file_systems": [root_on("/dev/dm-3", "ext4")]}},
             "root_not_supported",
-            id="a root on an array",
+            id="a root on a device without a name",
         ),
         pytest.param(
             {"source": {**SOURCE, "file_systems": [root_on("/dev/sda2", "f2fs")]}},
