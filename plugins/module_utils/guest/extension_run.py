@@ -17,7 +17,7 @@ import tempfile
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import IO, Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, cast
 
 from .apply import Timer, services_stay_off
 from .commands import ENVIRONMENT, start_talking
@@ -225,11 +225,11 @@ def _listen(
 
 def _read(process: "subprocess.Popen[bytes]", deadline: float) -> bytes:
     """Return what the program says next, nothing at its end. Raises TimeoutExpired when time is up."""
-    assert process.stdout is not None
+    output = cast("IO[bytes]", process.stdout)  # It is a pipe: `start_talking` asks for one.
     left = deadline - time.monotonic()
-    if left <= 0 or not select.select([process.stdout], [], [], left)[0]:
+    if left <= 0 or not select.select([output], [], [], left)[0]:
         raise subprocess.TimeoutExpired(process.args, left)
-    return os.read(process.stdout.fileno(), 1 << 16)
+    return os.read(output.fileno(), 1 << 16)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
