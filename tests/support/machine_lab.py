@@ -18,6 +18,7 @@ def machine_lab(name: str, index: int, folder: Path) -> Iterator[LabSettings]:
     """The lab's networks are up for as long as the block runs; no two labs at a time have an index."""
     lab = LabSettings(name, index, folder)
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(lab.operator_key))
+    network.take_down(lab)  # What a run left that was killed.
     network.bring_up(lab)
     try:
         yield lab
