@@ -22,7 +22,9 @@ from .changes import (
 )
 from .commands import run
 from .errors import PreparationError
+from .families import RPM
 from .mounted import MountedGuest
+from .rpm import read_packages
 
 _POLICY = "/usr/sbin/policy-rc.d"
 
@@ -69,14 +71,30 @@ def _apply(change: Change, guest: MountedGuest) -> None:
         run(("sfdisk", *quiet, "--relocate", "gpt-bak-std", change.device))
     elif isinstance(change, RemovePackages):
         with services_stay_off(guest):
-            guest.run(command_of(change))
+            _remove(change, guest)
     elif isinstance(change, InstallPackages):
         folder = os.path.dirname(change.files[0])
         with services_stay_off(guest), guest.lend_folder(folder) as place:
             files = [f"{place}/{os.path.basename(path)}" for path in change.files]
-            guest.run(("dpkg", "--install", *files))
+            guest.run((*change.manager, *files))
     else:
         guest.run(command_of(change))
+
+
+def _remove(change: RemovePackages, guest: MountedGuest) -> None:
+    """The packages are gone, also if a script of theirs cannot run in a guest that is not running.
+
+    rpm keeps a package whose script fails, and says so only at the end; dpkg's scripts cope.
+    """
+    try:
+        guest.run(command_of(change))
+    except PreparationError:
+        if change.manager != RPM.remove:
+            raise
+        installed = read_packages(guest.run)
+        left = [name for name in change.names if name in installed]
+        if left:
+            guest.run((*change.manager, "--noscripts", *left))
 
 
 @contextmanager

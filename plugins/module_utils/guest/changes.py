@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple, Union
 
+from .commands import SCRATCH
+from .families import DEBIAN
 from .registry import Value, ValueName, show
 
 
@@ -25,19 +27,27 @@ class EditFile:
 
 @dataclass(frozen=True)
 class RemovePackages:
-    """The packages and their configuration are removed by the guest's own package manager."""
+    """The packages and their configuration are removed by the guest's own package manager.
+
+    `manager` is the beginning of the command, which the names follow.
+    """
 
     names: Tuple[str, ...]
     why: str
+    manager: Tuple[str, ...] = DEBIAN.remove
 
 
 @dataclass(frozen=True)
 class InstallPackages:
-    """The package files, paths on the worker, are installed by the guest's own package manager."""
+    """The package files, paths on the worker, are installed by the guest's own package manager.
+
+    `manager` is the beginning of the command, which the files follow.
+    """
 
     names: Tuple[str, ...]
     files: Tuple[str, ...]
     why: str
+    manager: Tuple[str, ...] = DEBIAN.install
 
 
 @dataclass(frozen=True)
@@ -50,11 +60,15 @@ class RunInGuest:
 
 @dataclass(frozen=True)
 class RebuildInitramfs:
-    """The kernel's initramfs is made anew by the guest's own tool and then holds `drivers`."""
+    """The kernel's initramfs is made anew by the guest's own tool and then holds `drivers`.
+
+    The tool is dracut where `dracut_image` says which image it makes, else update-initramfs.
+    """
 
     kernel: str
     drivers: FrozenSet[str]
     why: str
+    dracut_image: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -134,14 +148,28 @@ class Plan:
 def command_of(change: Change) -> Tuple[str, ...]:
     """Return the command that runs in the guest for this change; empty where none does."""
     if isinstance(change, RemovePackages):
-        return ("dpkg", "--purge", *change.names)
+        return (*change.manager, *change.names)
     if isinstance(change, InstallPackages):
-        return ("dpkg", "--install", *change.files)
+        return (*change.manager, *change.files)
+    if isinstance(change, RebuildInitramfs) and change.dracut_image:
+        return _dracut(change, change.dracut_image)
     if isinstance(change, RebuildInitramfs):
         return ("update-initramfs", "-u", "-k", change.kernel)
     if isinstance(change, RunInGuest):
         return change.argv
     return ()
+
+
+def _dracut(change: RebuildInitramfs, image: str) -> Tuple[str, ...]:
+    """Return dracut's command for an image that suits any machine.
+
+    By itself dracut looks at the machine that it runs on, and writes that one's root into the image: here
+    the worker and an overlay. Its unpacked image goes where the worker keeps such things.
+    """
+    general = ("--no-hostonly", "--no-hostonly-cmdline")
+    drivers = ("--add-drivers", " ".join(sorted(change.drivers)))
+    place = ("--tmpdir", SCRATCH)
+    return ("dracut", "--force", *general, *drivers, *place, "--kver", change.kernel, image)
 
 
 def describe(change: Change) -> Dict[str, Any]:

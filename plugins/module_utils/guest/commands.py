@@ -19,6 +19,9 @@ from .errors import PreparationError
 
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
 
+# Where programs of the guest find room that is not on the overlay (see `mounted.py`).
+SCRATCH = "/run/ferry"
+
 # Enough of a program's last words to see why it failed, and still a message that can be read.
 _LAST_WORDS = 2000
 # From <sys/prctl.h> and <sys/personality.h>.

@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import IO, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from . import syscalls
-from .commands import ENVIRONMENT, run
+from .commands import ENVIRONMENT, SCRATCH, run
 from .device_names import find_file_system
 from .errors import PlanError
 from .facts import FileSystem
@@ -53,11 +53,10 @@ _LINKS = (
     ("stdout", "/proc/self/fd/1"),
     ("stderr", "/proc/self/fd/2"),
 )
-_SCRATCH = "/run/ferry"
 _LENT = "/run/ferry-lent"
 # The maker of an initramfs builds it in TMPDIR first: not on the overlay, where each byte would be
 # stored twice and stay in the store after it was deleted.
-_OWN_ENVIRONMENT = {"TMPDIR": _SCRATCH, "DEBIAN_FRONTEND": "noninteractive"}
+_OWN_ENVIRONMENT = {"TMPDIR": SCRATCH, "DEBIAN_FRONTEND": "noninteractive"}
 
 
 class MountedGuest:
@@ -187,7 +186,7 @@ def _mount_kernel_trees(
     yield sys
     syscalls.mount("run", run_folder, "tmpfs", flags=syscalls.MS_NOSUID, data="mode=755,size=16m")
     yield run_folder
-    scratch = tree.host_path(_SCRATCH)
+    scratch = tree.host_path(SCRATCH)
     os.mkdir(scratch)
     outside = os.path.join(stage, "scratch")
     os.makedirs(outside, mode=0o700, exist_ok=True)

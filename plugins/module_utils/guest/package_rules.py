@@ -11,9 +11,15 @@ from typing import List, Mapping, Tuple
 from .changes import InstallPackages, RemovePackages
 from .dpkg import dependents
 from .facts import GuestFacts, Package
+from .families import RPM, family_of
 from .rules import Note, Options, Results
 
-_TOOLS = re.compile(r"open-vm-tools(-.+)?|vmware-tools(-.+)?|virtualbox-guest-.+")
+_TOOLS = re.compile(
+    r"open-vm-tools(?:-.+)?|libvmtools\d*|(?:kmod-)?vmware-tools(?:-.+)?|VMwareTools"
+    r"|virtualbox-guest-.+"
+    r"|hyperv-(?:daemons|tools)(?:-.+)?|hyperv(?:kvp|vss|fcopy)d|hyper-v"
+    r"|xe-guest-utilities(?:-.+)?|xen-tools-domU"
+)
 _AGENT = "qemu-guest-agent"
 
 
@@ -25,7 +31,9 @@ def tools(facts: GuestFacts, _options: Options) -> Results:
         yield Note(f"The package {name} stays, because it is needed by {users}.")
     removable = [name for name in found if name not in _still_needed(found, facts)]
     if removable:
-        yield RemovePackages(tuple(removable), "these tools serve the old platform only")
+        why = "these tools serve the old platform only"
+        manager = family_of(facts.distribution).remove
+        yield RemovePackages(tuple(removable), why, manager)
     for path in facts.tools_outside_packages:
         yield Note(f"Tools without a package are installed; their uninstaller is {path}.")
 
@@ -37,7 +45,8 @@ def guest_agent(facts: GuestFacts, options: Options) -> Results:
     files = _lacking(options.agent_packages, facts.packages)
     if any(_name(path) == _AGENT for path in files):
         why = "the platform reads the guest's addresses and stops it through its agent"
-        yield InstallPackages((_AGENT,), files, why)
+        manager = family_of(facts.distribution).install
+        yield InstallPackages((_AGENT,), files, why, manager)
     else:
         yield Note(
             f"{_AGENT} is not installed and no packages for it were given: install it after the"
@@ -51,8 +60,11 @@ def _lacking(files: Tuple[str, ...], installed: Mapping[str, Package]) -> Tuple[
 
 
 def _name(path: str) -> str:
-    """Return the package in a file of this name (Debian Policy 5.6.1; `name_version_architecture.deb`)."""
-    return os.path.basename(path).split("_")[0]
+    """Return the package in a file of this name: `name_version_architecture.deb` (Debian Policy 5.6.1) or
+    `name-version-release.architecture.rpm`.
+    """
+    name = os.path.basename(path)
+    return name.rsplit("-", 2)[0] if name.endswith(RPM.suffix) else name.split("_")[0]
 
 
 def _still_needed(found: List[str], facts: GuestFacts) -> List[str]:
