@@ -1,21 +1,21 @@
 # SPDX-FileCopyrightText: 2026 The Ferry authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Rules for the boot loader and the initramfs: the guest finds its root on virtio, by UUID."""
+"""Rules for GRUB: what its menu is made from, and the menu where `update-grub` makes it."""
 
 from __future__ import annotations
 
 import re
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, Optional, Sequence
 
 from . import grub
-from .changes import EditFile, RebuildInitramfs, RunInGuest
+from .boot_entries import ENTRIES
+from .changes import EditFile, RunInGuest
 from .device_names import find_file_system, is_unstable, stable_name
-from .facts import VIRTIO_DRIVERS, GuestFacts, Kernel
-from .inspection import GRUB_DEFAULTS, GRUB_MENU, INITRAMFS_MODULES
-from .rules import Finding, Note, Options, Results
+from .facts import GuestFacts
+from .families import DEBIAN, family_of
+from .inspection import GRUB_DEFAULTS, GRUB_MENU
+from .rules import Finding, Options, Results
 
-# Entries of the Boot Loader Specification, which GRUB reads beside its menu.
-_ENTRIES = "/boot/loader/entries/"
 _CONSOLE = "console=tty0 console=ttyS0,115200"
 _SERIAL = re.compile(r"\bconsole=ttyS0\b")
 _ROOT = re.compile(r"(?:^|\s)root=(\S+)")
@@ -38,6 +38,8 @@ def grub_sources(facts: GuestFacts, options: Options) -> Results:
 
 def grub_menu(facts: GuestFacts, options: Options) -> Results:
     """The menu that boots has been made anew by the guest's own tool if it names disks unstably."""
+    if family_of(facts.distribution) is not DEBIAN:
+        return
     menu = facts.files.get(GRUB_MENU, "")
     unstable = {device for device in grub.device_words(menu) if is_unstable(device)}
     for device in sorted(unstable):
@@ -61,45 +63,15 @@ def _finds_root(lines: Sequence[grub.MenuLine], facts: GuestFacts) -> bool:
     return found is not None and found.device == facts.root.device
 
 
-def initramfs(facts: GuestFacts, _options: Options) -> Results:
-    """Each kernel's initramfs has the virtio drivers that the kernel can have."""
-    lacking: Dict[str, List[str]] = {}
-    for kernel in facts.kernels:
-        missing = [driver for driver in VIRTIO_DRIVERS if driver not in kernel.ready]
-        useless = [driver for driver in missing if driver not in kernel.available]
-        boots = kernel.version == (facts.default_kernel or facts.kernels[-1].version)
-        if boots and (useless or kernel.initramfs is None):
-            yield _unusable(kernel, useless)
-        elif useless or kernel.initramfs is None:
-            yield Note(f"Kernel {kernel.version} cannot boot on virtio; it is not the default.")
-        elif missing:
-            lacking[kernel.version] = missing
-    wanted = [d for d in VIRTIO_DRIVERS if any(d in missing for missing in lacking.values())]
-    if wanted:
-        yield from _module_list(facts.files.get(INITRAMFS_MODULES), wanted)
-    for version, missing in lacking.items():
-        yield RebuildInitramfs(version, frozenset(missing), f"it lacks {', '.join(missing)}")
-
-
-def _module_list(text: Optional[str], wanted: List[str]) -> Results:
-    listed = {line.split()[0] for line in (text or "").split("\n") if line.strip()}
-    missing = [driver for driver in wanted if driver not in listed]
-    if missing:
-        newline = "\n" if text and not text.endswith("\n") else ""
-        after = (text or "") + newline + "".join(f"{driver}\n" for driver in missing)
-        yield EditFile(INITRAMFS_MODULES, text, after, "the initramfs gets the drivers of virtio")
-
-
-def _unusable(kernel: Kernel, useless: List[str]) -> Finding:
-    what = f"has no {', '.join(useless)}" if useless else "has no initramfs"
-    return Finding(
-        f"Its default kernel {kernel.version} {what}, so it cannot find its root on virtio."
-        " Install the distribution's kernel on the source and sync again."
-    )
-
-
 def _sources(facts: GuestFacts) -> Dict[str, str]:
-    beginnings = ("/etc/default/grub", "/etc/grub.d/", "/boot/grub/custom.cfg", _ENTRIES)
+    beginnings = (
+        "/etc/default/grub",
+        "/etc/grub.d/",
+        "/boot/grub/custom.cfg",
+        "/boot/grub2/custom.cfg",
+        # Where packages are RPM's, `menu_rules` has these with the other places of command lines.
+        *((ENTRIES,) if family_of(facts.distribution) is DEBIAN else ()),
+    )
     return {path: text for path, text in facts.files.items() if path.startswith(beginnings)}
 
 
