@@ -12,13 +12,29 @@ from types import MappingProxyType
 from typing import Mapping, Tuple
 
 # By os-release's ID: the releases whose tools were tried, or are the same in what is used of them.
-PREPARED_RELEASES: Mapping[str, Tuple[str, ...]] = MappingProxyType({"debian": ("11", "12", "13")})
+PREPARED_RELEASES: Mapping[str, Tuple[str, ...]] = MappingProxyType(
+    {
+        "debian": ("11", "12", "13"),
+        "rhel": ("7", "8", "9"),
+        "centos": ("7", "8", "9"),
+        "rocky": ("8", "9"),
+        "almalinux": ("8", "9"),
+        "ol": ("7", "8", "9"),
+        "fedora": ("40", "41", "42"),
+        "sles": ("12", "15"),
+        "sles_sap": ("12", "15"),
+        "opensuse-leap": ("15",),
+    }
+)
 PREPARED_ROOTS = ("btrfs", "ext2", "ext3", "ext4", "xfs")
 
 
 def is_prepared_release(identity: str, version: str) -> bool:
-    """Return whether a guest of this distribution (os-release's ID and VERSION_ID) can be prepared."""
-    return version in PREPARED_RELEASES.get(identity, ())
+    """Return whether a guest of this distribution (os-release's ID and VERSION_ID) can be prepared.
+
+    A minor release (`9.4`, SUSE's service pack `15.5`) goes by its major one.
+    """
+    return version.split(".", maxsplit=1)[0] in PREPARED_RELEASES.get(identity, ())
 
 
 def describe_prepared_releases() -> str:

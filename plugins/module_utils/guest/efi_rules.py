@@ -21,6 +21,8 @@ _FALLBACK = "BOOT/BOOTX64.EFI"
 # A vendor's loader, the first that is there: shim starts the GRUB beside it, so that one comes along.
 _LOADERS = ("shimx64.efi", "shim.efi", "grubx64.efi", "grub.efi", "systemd-bootx64.efi")
 _COMPANIONS = re.compile(r"grub(?:x64)?\.efi|mmx64\.efi|MokManager\.efi", re.IGNORECASE)
+# Folders that are not called after os-release's ID, in lower case.
+_FOLDERS = {"rhel": "redhat", "ol": "redhat", "sles_sap": "sles", "opensuse-leap": "opensuse"}
 _WHY = "firmware that remembers nothing starts this file and no other"
 
 
@@ -58,7 +60,8 @@ def backup_tables(facts: GuestFacts, _options: Options) -> Results:
 def _own_loader(facts: GuestFacts) -> "str | None":
     """Return the distribution's loader; without a folder of its name, that of the only vendor."""
     vendors = {posixpath.dirname(path) for path in facts.loaders}
-    named = [v for v in vendors if posixpath.basename(v).lower() == facts.distribution.identity]
+    wanted = _FOLDERS.get(facts.distribution.identity, facts.distribution.identity)
+    named = [v for v in vendors if posixpath.basename(v).lower() == wanted]
     candidates: List[str] = [
         path for path in facts.loaders if posixpath.dirname(path) in (named or vendors)
     ]

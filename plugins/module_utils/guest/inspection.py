@@ -7,8 +7,18 @@ from __future__ import annotations
 import re
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
-from . import cloud_init, dpkg, extension_rules, first_boot, gpt, grub, initramfs
-from .facts import VIRTIO_DRIVERS, Disk, Distribution, FileSystem, GuestFacts, Kernel
+from . import cloud_init, dpkg, extension_rules, first_boot, gpt, initramfs, rpm, selinux
+from .boot_entries import default_of, main_menu
+from .facts import (
+    VIRTIO_DRIVERS,
+    Disk,
+    Distribution,
+    FileSystem,
+    GuestFacts,
+    Kernel,
+    Package,
+)
+from .families import RPM, family_of
 from .tree import GuestTree
 
 GRUB_DEFAULTS = "/etc/default/grub"
@@ -21,7 +31,16 @@ _FILES = (
     GRUB_DEFAULTS,
     GRUB_MENU,
     "/boot/grub/custom.cfg",
+    "/boot/grub/grubenv",
     "/boot/grub/menu.lst",
+    "/boot/grub/grub.conf",
+    "/boot/grub2/custom.cfg",
+    "/boot/grub2/grub.cfg",
+    "/boot/grub2/grubenv",
+    "/etc/kernel/cmdline",
+    "/etc/dracut.conf",
+    selinux.SETTINGS_FILE,
+    selinux.MARK,
     INITRAMFS_MODULES,
     "/etc/network/interfaces",
     cloud_init.SETTINGS_FILE,
@@ -32,6 +51,7 @@ _FILES = (
 _FOLDERS = (
     ("/etc/default/grub.d", r".+\.cfg"),
     ("/etc/grub.d", r"4\d_custom"),
+    ("/etc/dracut.conf.d", r".+\.conf"),
     ("/etc/initramfs-tools/conf.d", r"[\w.-]+"),
     ("/etc/network/interfaces.d", r"[\w.-]+"),
     ("/etc/udev/rules.d", r".+\.rules"),
@@ -46,6 +66,7 @@ _FOLDERS = (
 )
 # How distributions name a kernel's initramfs: Debian and Ubuntu, Red Hat, SUSE.
 _IMAGES = ("/boot/initrd.img-{}", "/boot/initramfs-{}.img", "/boot/initrd-{}")
+_BESIDE_LOADERS = ("grub.cfg", "grubenv")
 # Where distributions mount the EFI system partition, and its folder of loaders.
 _ESP_FOLDERS = ("/boot/efi/EFI", "/efi/EFI", "/boot/EFI")
 # Tools that came from a vendor's archive and not from a package: their own uninstallers.
@@ -59,21 +80,24 @@ def inspect(
     file_systems: Sequence[FileSystem],
     root: FileSystem,
     decompress: initramfs.Decompressor,
+    run: rpm.Run,
 ) -> GuestFacts:
-    """Return all facts of the guest that is mounted at `tree`."""
+    """Return all facts of the guest that is mounted at `tree`; `run` runs programs of it."""
+    distribution = read_distribution(tree.read("/etc/os-release") or "")
     files = _read_files(tree)
-    packages = dpkg.read_status(tree.read(dpkg.STATUS_FILE) or "")
+    packages = _packages(tree, distribution, run)
     loaders = _efi_loaders(tree)
+    # Of two that are installed, GRUB for a BIOS (grub-pc) says who starts whom.
+    firmware = "uefi" if loaders and "grub-pc" not in packages else "bios"
     kernels = tuple(_inspect_kernel(tree, version, decompress) for version in kernel_versions(tree))
     return GuestFacts(
         disks=tuple(disks),
         file_systems=tuple(file_systems),
         root=root,
-        distribution=read_distribution(tree.read("/etc/os-release") or ""),
-        # Of two that are installed, GRUB for a BIOS (grub-pc) says who starts whom.
-        firmware="uefi" if loaders and "grub-pc" not in packages else "bios",
+        distribution=distribution,
+        firmware=firmware,
         kernels=kernels,
-        default_kernel=_default_kernel(files.get(GRUB_MENU, ""), kernels),
+        default_kernel=_default_kernel(files, firmware, kernels),
         packages=packages,
         files=files,
         tools_outside_packages=tuple(path for path in _UNINSTALLERS if tree.has(path)),
@@ -105,11 +129,20 @@ def kernel_versions(tree: GuestTree) -> List[str]:
 
 
 def _read_files(tree: GuestTree) -> Dict[str, str]:
-    paths = list(_FILES)
+    # First: a file of /boot may be a link to one of these (grubenv of RHEL 8), and counts once.
+    paths = [f"{folder}/{name}" for folder in _vendor_folders(tree) for name in _BESIDE_LOADERS]
+    paths += _FILES
     for folder, pattern in _FOLDERS:
         paths += [f"{folder}/{name}" for name in tree.names(folder) if re.fullmatch(pattern, name)]
-    texts = ((path, tree.read(path)) for path in paths)
-    return {path: text for path, text in texts if text is not None}
+    files: Dict[str, str] = {}
+    seen = set()
+    for path in paths:
+        text = tree.read(path)
+        place = tree.host_path(path) if text is not None else None
+        if text is not None and place not in seen:
+            files[path] = text
+            seen.add(place)
+    return files
 
 
 def _inspect_kernel(tree: GuestTree, version: str, decompress: initramfs.Decompressor) -> Kernel:
@@ -132,19 +165,35 @@ def _listed_drivers(index: str) -> "frozenset[str]":
     )
 
 
-def _default_kernel(menu: str, kernels: Iterable[Kernel]) -> Optional[str]:
-    versions: Tuple[str, ...] = tuple(kernel.version for kernel in kernels)
-    lines = grub.kernel_lines(menu)
-    if not lines:
-        return None
-    return next((v for v in versions if lines[0].kernel.endswith(f"vmlinuz-{v}")), None)
+def _default_kernel(
+    files: Dict[str, str], firmware: str, kernels: Iterable[Kernel]
+) -> Optional[str]:
+    menu = main_menu(files, firmware)
+    entry = default_of(files, menu) if menu else None
+    return next((k.version for k in kernels if entry and _starts(entry.kernel, k)), None)
+
+
+def _starts(path: str, kernel: Kernel) -> bool:
+    return path.endswith(f"vmlinuz-{kernel.version}")
 
 
 def _efi_loaders(tree: GuestTree) -> Tuple[str, ...]:
-    folder = next((path for path in _ESP_FOLDERS if tree.names(path)), "")
     return tuple(
-        f"{folder}/{vendor}/{name}"
-        for vendor in tree.names(folder)
-        for name in tree.names(f"{folder}/{vendor}")
+        f"{folder}/{name}"
+        for folder in _vendor_folders(tree)
+        for name in tree.names(folder)
         if name.lower().endswith(".efi")
     )
+
+
+def _vendor_folders(tree: GuestTree) -> List[str]:
+    """Return the folders of loaders on the EFI system partition."""
+    folder = next((path for path in _ESP_FOLDERS if tree.names(path)), "")
+    return [f"{folder}/{vendor}" for vendor in tree.names(folder)]
+
+
+def _packages(tree: GuestTree, distribution: Distribution, run: rpm.Run) -> Dict[str, Package]:
+    if family_of(distribution) is not RPM:
+        return dpkg.read_status(tree.read(dpkg.STATUS_FILE) or "")
+    rpm.forget_environment(tree)
+    return rpm.read_packages(run)

@@ -84,4 +84,5 @@ class LinuxGuest:
             file_systems=self._guest.file_systems,
             root=self._guest.root,
             decompress=self._guest.decompress,
+            run=self._guest.run,
         )

@@ -16,8 +16,11 @@ from . import (
     efi_rules,
     extension_rules,
     first_boot,
+    initramfs_rules,
+    menu_rules,
     network_rules,
     package_rules,
+    selinux,
     support,
 )
 from .changes import Plan
@@ -37,7 +40,10 @@ RULES = (
     package_rules.guest_agent,
     boot_rules.grub_sources,
     boot_rules.grub_menu,
-    boot_rules.initramfs,
+    menu_rules.command_lines,
+    menu_rules.default_entry,
+    initramfs_rules.dracut_settings,
+    initramfs_rules.initramfs,
     efi_rules.fallback_loader,
     efi_rules.backup_tables,
     first_boot.scripts,
@@ -49,4 +55,5 @@ def make_plan(facts: GuestFacts, options: Options) -> Plan:
 
     Raises PlanError with every reason if it cannot be made right.
     """
-    return plan_of(result for rule in RULES for result in rule(facts, options))
+    results = [result for rule in RULES for result in rule(facts, options)]
+    return plan_of([*results, *selinux.relabel(facts, results)])

@@ -5,9 +5,13 @@
 from __future__ import annotations
 
 from ..model import PREPARED_ROOTS, describe_prepared_releases, is_prepared_release
+from .boot_entries import main_menu
 from .facts import GuestFacts
+from .families import DEBIAN, RPM, family_of
 from .inspection import GRUB_MENU
 from .rules import Finding, Options, Results
+
+_LEGACY = frozenset(("/boot/grub/menu.lst", "/boot/grub/grub.conf"))
 
 
 def check(facts: GuestFacts, _options: Options) -> Results:
@@ -18,10 +22,11 @@ def check(facts: GuestFacts, _options: Options) -> Results:
         yield Finding(
             f"Its root is {facts.root.kind}; prepared are guests on {', '.join(PREPARED_ROOTS)}."
         )
-    if "initramfs-tools" not in facts.packages:
+    maker = family_of(facts.distribution).initramfs_maker
+    if maker not in facts.packages:
         yield Finding(
-            "The package initramfs-tools is not installed, and no other maker of an initramfs is"
-            " handled yet: install it on the source and sync again."
+            f"The package {maker} is not installed, and no other maker of an initramfs is handled for"
+            " this distribution: install it on the source and sync again."
         )
     if not facts.kernels:
         yield Finding("No kernel with its modules was found in /boot and /lib/modules.")
@@ -38,8 +43,11 @@ def _distribution(facts: GuestFacts) -> Results:
 
 
 def _boot_loader(facts: GuestFacts) -> Results:
-    if GRUB_MENU not in facts.files:
-        legacy = " It has GRUB's first version." if "/boot/grub/menu.lst" in facts.files else ""
+    family = family_of(facts.distribution)
+    menu = main_menu(facts.files, facts.firmware) if family is RPM else None
+    if menu is None and not (family is DEBIAN and GRUB_MENU in facts.files):
+        legacy = " It has GRUB's first version." if _LEGACY.intersection(facts.files) else ""
         yield Finding(
-            f"There is no {GRUB_MENU}.{legacy} Install GRUB 2 on the source and sync again."
+            f"There is no {family.menu} that starts a kernel.{legacy} Install GRUB 2 on the source and"
+            " sync again."
         )

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Sequence
 
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.errors import InputError
@@ -48,6 +48,10 @@ Pre-Depends: debconf (>= 0.5)
 
 def no_program(program: str, _packed: IO[bytes]) -> IO[bytes]:
     raise AssertionError(f"{program} is not needed")
+
+
+def no_run(argv: Sequence[str]) -> bytes:
+    raise AssertionError(f"{argv[0]} is not needed")
 
 
 def write(root: Path, path: str, content: str | bytes) -> None:
@@ -140,7 +144,8 @@ def test_kernels_know_what_they_have_and_what_they_could_have(tmp_path: Path) ->
         write(tmp_path, f"/lib/modules/{version}/modules.dep", drivers)
         write(tmp_path, f"/lib/modules/{version}/modules.builtin", "kernel/x/virtio_scsi.ko\n")
     write(tmp_path, "/boot/vmlinuz-9.9", "an image without modules")
-    write(tmp_path, "/boot/grub/grub.cfg", "linux /vmlinuz-6.1 root=UUID=x\n")
+    menu = "menuentry 'Debian' {\n\tlinux /vmlinuz-6.1 root=UUID=x\n}\n"
+    write(tmp_path, "/boot/grub/grub.cfg", menu)
     write(tmp_path, "/var/lib/dpkg/status", STATUS)
     write(tmp_path, "/etc/fstab", "x")
     write(tmp_path, "/etc/udev/rules.d/70-persistent-net.rules", "y")
@@ -151,6 +156,7 @@ def test_kernels_know_what_they_have_and_what_they_could_have(tmp_path: Path) ->
         file_systems=[SDA1],
         root=SDA1,
         decompress=no_program,
+        run=no_run,
     )
     assert {kernel.version: set(kernel.ready) for kernel in facts.kernels} == {
         "5.10": {"virtio_scsi"},

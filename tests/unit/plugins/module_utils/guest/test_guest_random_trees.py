@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
@@ -29,6 +30,10 @@ def no_program(program: str, _packed: IO[bytes]) -> IO[bytes]:
     raise AssertionError(f"{program} is not needed")
 
 
+def no_run(argv: Sequence[str]) -> bytes:
+    raise AssertionError(f"{argv[0]} is not needed")
+
+
 def look_into(tree: GuestTree) -> GuestFacts:
     usual = guest()
     return inspect(
@@ -37,6 +42,7 @@ def look_into(tree: GuestTree) -> GuestFacts:
         file_systems=usual.file_systems,
         root=SDA1,
         decompress=no_program,
+        run=no_run,
     )
 
 
