@@ -11,6 +11,7 @@ from typing import Sequence
 from ..model import PREPARED_ROOTS
 from . import syscalls
 from .commands import run
+from .errors import PreparationError
 from .facts import FileSystem
 
 MOUNTABLE = (*PREPARED_ROOTS, "vfat")
@@ -22,6 +23,13 @@ _LOOK = {"btrfs": "rescue=nologreplay", "xfs": "norecovery", **dict.fromkeys(_EX
 _USE = {"btrfs": "nobarrier", **dict.fromkeys(_EXT, "barrier=0")}
 _SUBVOLUME = re.compile(r"(?:^|,)subvol=/?([^,]+)")
 _DAMAGED = "Check the file system on the source (fsck), sync again, then prepare."
+
+# EINVAL is all that the kernel answers to features of a newer xfsprogs, and to the old format V4 where its
+# support was dropped (forklift PR 3997); what it is stands in the kernel's log.
+_UNKNOWN_XFS = (
+    "The worker's kernel may not know this XFS's features, or its format (V4): `dmesg` on the worker says."
+    " Build the worker image with another kernel, or run xfs_repair -n on the source if it is damaged."
+)
 
 
 def look_into(file_system: FileSystem, where: str) -> None:
@@ -63,4 +71,11 @@ def forget_btrfs() -> None:
 def _mount(file_system: FileSystem, where: str, flags: int, options: str) -> None:
     subvolume = f"subvol={file_system.subvolume}" if file_system.subvolume else ""
     data = ",".join(filter(None, (options, subvolume)))
-    syscalls.mount(file_system.device, where, file_system.kind, flags=flags, data=data)
+    try:
+        syscalls.mount(file_system.device, where, file_system.kind, flags=flags, data=data)
+    except OSError as error:
+        raise PreparationError(
+            f"{file_system.title} ({file_system.kind}) cannot be mounted on the worker:"
+            f" {error.strerror}.",
+            hint=_UNKNOWN_XFS if file_system.kind == "xfs" else _DAMAGED,
+        ) from error

@@ -4,7 +4,7 @@
 
 Files are edited and the menu is not made anew: `grub2-mkconfig` of RHEL 7 to 9 differs in which of the
 sources it trusts, and drops what an administrator set by `grubby`. The sources are edited alike, so that
-later menus and entries are right too (decision 0026).
+later menus and entries are right too (decision 0023).
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from typing import Iterator, List, Optional, Tuple
 from . import network, nic_netplan
 from .changes import EditFile
 from .facts import GuestFacts
+from .families import RPM, family_of
 from .network import LINK_FOLDER, RULES_FILE, Interface
 from .nic_kinds import NETPLAN_FOLDER, kind_of
 from .rules import Finding, Options, Results
@@ -27,13 +28,24 @@ def interface_names(facts: GuestFacts, options: Options) -> Results:
                 f"Which interface had the MAC {interface.macs[0]} is written nowhere in the guest:"
                 " give its name."
             )
-        elif rules is not None and network.rule_names(rules):
-            after = network.add_rules(rules, name, interface.macs)
+        elif _is_by_rules(facts, rules or "", name):
+            after = network.add_rules(rules or "", name, interface.macs)
             if after != rules:
                 yield EditFile(RULES_FILE, rules, after, _WHY)
             rules = after
         else:
             yield from _link_file(facts, name, interface.macs)
+
+
+def _is_by_rules(facts: GuestFacts, rules: str, name: str) -> bool:
+    """Return whether the guest names by udev rules, or had better.
+
+    A .link file takes one MAC only in the systemd of RHEL 7 and SLES 12, and all interfaces if it cannot
+    be read; rules are the way that Red Hat and SUSE document for all their releases.
+    """
+    linked = any(network.link_name(text) == name for _path, text in _links(facts))
+    by_rpm = family_of(facts.distribution) is RPM
+    return bool(network.rule_names(rules)) or (by_rpm and not linked)
 
 
 def _link_file(facts: GuestFacts, name: str, macs: Tuple[str, ...]) -> Iterator[EditFile]:

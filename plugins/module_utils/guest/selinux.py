@@ -4,7 +4,7 @@
 
 A file that is edited in place keeps its label. For new ones the guest labels itself anew at its first
 boot (`/.autorelabel`), which takes minutes and one more start: the worker's kernel has no SELinux, and
-`setfiles` would label by a policy that is not loaded (decision 0026).
+`setfiles` would label by a policy that is not loaded (decision 0023).
 """
 
 from __future__ import annotations

@@ -17,8 +17,17 @@ from ansible_collections.ferry.hvm.plugins.module_utils.guest.changes import (
     command_of,
     show_diff,
 )
-from ansible_collections.ferry.hvm.plugins.module_utils.guest.errors import PlanError
-from ansible_collections.ferry.hvm.plugins.module_utils.guest.facts import Distribution, GuestFacts
+from ansible_collections.ferry.hvm.plugins.module_utils.guest.errors import (
+    PlanError,
+    PreparationError,
+)
+from ansible_collections.ferry.hvm.plugins.module_utils.guest.facts import (
+    Distribution,
+    FileSystem,
+    GuestFacts,
+)
+from ansible_collections.ferry.hvm.plugins.module_utils.guest.file_systems import look_into
+from ansible_collections.ferry.hvm.plugins.module_utils.guest.network import Interface
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.package_files import find_packages
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.plan import make_plan
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.rules import Options
@@ -301,7 +310,7 @@ def test_tools_go_by_rpm_but_for_what_others_need(tmp_path: Path) -> None:
 
 def test_the_agent_comes_from_a_folder_of_the_major_release(tmp_path: Path) -> None:
     build(tmp_path / "root", RHEL9)
-    package = tmp_path / "packages/rhel-9/qemu-guest-agent.rpm"
+    package = tmp_path / "packages/rhel-9/qemu-guest-agent-8.2.0-11.el9.x86_64.rpm"
     package.parent.mkdir(parents=True)
     package.touch()
     (package.parent / "other.deb").touch()
@@ -316,6 +325,26 @@ def test_the_agent_comes_from_a_folder_of_the_major_release(tmp_path: Path) -> N
     exact.touch()
     found = find_packages(str(tmp_path / "packages"), Distribution("rhel", "9.4", ""))
     assert found == (str(exact),)
+
+
+@each_release
+def test_names_are_kept_by_udev_rules_that_every_release_reads(
+    tmp_path: Path, release: Release
+) -> None:
+    build(tmp_path, release)
+    interfaces = (Interface("eth0", ("00:50:56:aa:bb:01", "52:54:00:12:34:56")),)
+    changed = edits(look(tmp_path), Options(interfaces=interfaces))
+    rules = changed["/etc/udev/rules.d/70-persistent-net.rules"]
+    assert rules.count('NAME="eth0"') == 2
+    assert not any(path.endswith(".link") for path in changed)
+
+
+def test_an_xfs_that_the_worker_cannot_mount_is_told_as_such(tmp_path: Path) -> None:
+    file = tmp_path / "no-device"
+    file.touch()
+    with pytest.raises(PreparationError, match=r"sda1 \(xfs\) cannot be mounted") as caught:
+        look_into(FileSystem("sda", 1, str(file), "xfs"), str(tmp_path))
+    assert "features" in (caught.value.hint or "")
 
 
 def test_requirements_are_answered_by_who_provides_them() -> None:
