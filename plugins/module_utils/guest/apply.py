@@ -16,6 +16,7 @@ from .changes import (
     MoveBackupTable,
     PlaceScript,
     Plan,
+    RemoveFile,
     RemovePackages,
     command_of,
     describe,
@@ -50,7 +51,7 @@ def verify(plan: Plan) -> None:
 
 
 def _step(change: Change) -> str:
-    if isinstance(change, (EditFile, CopyFile, PlaceScript)):
+    if isinstance(change, (EditFile, RemoveFile, CopyFile, PlaceScript)):
         return "edit files"
     if isinstance(change, MoveBackupTable):
         return "move backup tables"
@@ -60,6 +61,8 @@ def _step(change: Change) -> str:
 def _apply(change: Change, guest: MountedGuest) -> None:
     if isinstance(change, EditFile):
         guest.tree.write(change.path, change.after)
+    elif isinstance(change, RemoveFile):
+        os.unlink(guest.tree.host_path(change.path))
     elif isinstance(change, PlaceScript):
         guest.tree.write(change.path, change.text)
         os.chmod(guest.tree.host_path(change.path), 0o600)

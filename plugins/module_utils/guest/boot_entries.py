@@ -111,6 +111,8 @@ def default_of(files: Mapping[str, str], menu: str) -> Optional[Entry]:
 
 def find_entry(wanted: str, entries: Sequence[Entry]) -> Optional[Entry]:
     """Return the entry that a default means: an id, a title, a number, or a path of these (`1>0`)."""
+    if not wanted:
+        return None
     last = wanted.rpartition(">")[2]
     if all(part.isdigit() for part in wanted.split(">")):
         place = tuple(int(part) for part in wanted.split(">"))

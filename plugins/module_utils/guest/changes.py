@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple, Union
 
-from .commands import SCRATCH
 from .families import DEBIAN
 from .registry import Value, ValueName, show
 
@@ -22,6 +21,15 @@ class EditFile:
     path: str
     before: Optional[str]
     after: str
+    why: str
+
+
+@dataclass(frozen=True)
+class RemoveFile:
+    """The file, whose text is `before`, is gone."""
+
+    path: str
+    before: str
     why: str
 
 
@@ -60,15 +68,12 @@ class RunInGuest:
 
 @dataclass(frozen=True)
 class RebuildInitramfs:
-    """The kernel's initramfs is made anew by the guest's own tool and then holds `drivers`.
-
-    The tool is dracut where `dracut_image` says which image it makes, else update-initramfs.
-    """
+    """The kernel's initramfs is made anew by the guest's own tool, `argv`, and then holds `drivers`."""
 
     kernel: str
     drivers: FrozenSet[str]
+    argv: Tuple[str, ...]
     why: str
-    dracut_image: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +130,7 @@ class MoveBackupTable:
 
 Change = Union[
     EditFile,
+    RemoveFile,
     RemovePackages,
     InstallPackages,
     RunInGuest,
@@ -151,31 +157,16 @@ def command_of(change: Change) -> Tuple[str, ...]:
         return (*change.manager, *change.names)
     if isinstance(change, InstallPackages):
         return (*change.manager, *change.files)
-    if isinstance(change, RebuildInitramfs) and change.dracut_image:
-        return _dracut(change, change.dracut_image)
-    if isinstance(change, RebuildInitramfs):
-        return ("update-initramfs", "-u", "-k", change.kernel)
-    if isinstance(change, RunInGuest):
+    if isinstance(change, (RebuildInitramfs, RunInGuest)):
         return change.argv
     return ()
 
 
-def _dracut(change: RebuildInitramfs, image: str) -> Tuple[str, ...]:
-    """Return dracut's command for an image that suits any machine.
-
-    By itself dracut looks at the machine that it runs on, and writes that one's root into the image: here
-    the worker and an overlay. Its unpacked image goes where the worker keeps such things.
-    """
-    general = ("--no-hostonly", "--no-hostonly-cmdline")
-    drivers = ("--add-drivers", " ".join(sorted(change.drivers)))
-    place = ("--tmpdir", SCRATCH)
-    return ("dracut", "--force", *general, *drivers, *place, "--kver", change.kernel, image)
-
-
 def describe(change: Change) -> Dict[str, Any]:
     """Return the change as plain data for a module's result."""
-    if isinstance(change, EditFile):
-        action = "create" if change.before is None else "edit"
+    if isinstance(change, (EditFile, RemoveFile)):
+        written = "create" if change.before is None else "edit"
+        action = written if isinstance(change, EditFile) else "remove"
         return {"action": action, "path": change.path, "why": change.why}
     if isinstance(change, (PlaceFile, PlaceScript)):
         of = (
@@ -195,21 +186,18 @@ def describe(change: Change) -> Dict[str, Any]:
 
 
 def show_diff(changes: Sequence[Change]) -> List[Dict[str, str]]:
-    """Return Ansible's diff: one entry for each edited file, then one with all else, if any."""
-    shown = [
-        {
-            "before_header": change.path,
-            "after_header": change.path,
-            "before": printable(change.before or ""),
-            "after": printable(change.after),
-        }
-        for change in changes
-        if isinstance(change, EditFile)
-    ]
+    """Return Ansible's diff: one entry for each edited or removed file, then one with all else, if any."""
+    shown = [_show_file(each) for each in changes if isinstance(each, (EditFile, RemoveFile))]
     deeds = [deed for deed in map(_deed, changes) if deed]
     if deeds:
         shown.append({"prepared": "done in the guest:\n" + "".join(f"  {d}\n" for d in deeds)})
     return shown + _show_registry(changes) + _show_placed(changes)
+
+
+def _show_file(change: Union[EditFile, RemoveFile]) -> Dict[str, str]:
+    after = change.after if isinstance(change, EditFile) else ""
+    texts = {"before": printable(change.before or ""), "after": printable(after)}
+    return {"before_header": change.path, "after_header": change.path, **texts}
 
 
 def _show_registry(changes: Sequence[Change]) -> List[Dict[str, str]]:

@@ -21,6 +21,8 @@ _FALLBACK = "BOOT/BOOTX64.EFI"
 # A vendor's loader, the first that is there: shim starts the GRUB beside it, so that one comes along.
 _LOADERS = ("shimx64.efi", "shim.efi", "grubx64.efi", "grub.efi", "systemd-bootx64.efi")
 _COMPANIONS = re.compile(r"grub(?:x64)?\.efi|mmx64\.efi|MokManager\.efi", re.IGNORECASE)
+# Their GRUB is built without a place for its menu (grub2.spec, `--prefix=`) and takes that beside it.
+_MENU_BESIDE = frozenset(("sles", "sles_sap", "opensuse-leap"))
 # Folders that are not called after os-release's ID, in lower case.
 _FOLDERS = {"rhel": "redhat", "ol": "redhat", "sles_sap": "sles", "opensuse-leap": "opensuse"}
 _WHY = "firmware that remembers nothing starts this file and no other"
@@ -47,6 +49,9 @@ def fallback_loader(facts: GuestFacts, _options: Options) -> Results:
                 yield CopyFile(
                     path, f"{root}/BOOT/{name}", "the loader starts it from its own folder"
                 )
+    menu = f"{vendor}/grub.cfg"
+    if facts.distribution.identity in _MENU_BESIDE and menu in facts.files:
+        yield CopyFile(menu, f"{root}/BOOT/grub.cfg", "GRUB reads it from its own folder")
 
 
 def backup_tables(facts: GuestFacts, _options: Options) -> Results:

@@ -3,7 +3,7 @@
 """GRUB's environment block: a file of 1024 bytes that GRUB itself writes in place.
 
 A line is `name=value`, with a backslash before a backslash or a newline in the value; the rest of the block is
-filled with `#` (GRUB manual, "The GRUB environment block"). GRUB refuses a block of another size.
+filled with `#` (GRUB manual, "The GRUB environment block").
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from __future__ import annotations
 from typing import Dict, List, Optional
 
 SIZE = 1024
+_HEADER = "# GRUB Environment Block\n"
+# SUSE's GRUB, its block on Btrfs, reads on there: what is in the file may not be what counts.
+_ELSEWHERE = "env_block"
 _FILL = "#"
 
 
@@ -18,6 +21,11 @@ def read_variables(block: str) -> Dict[str, str]:
     """Return the variables of the block; none of something that is no block."""
     pairs = (line.partition("=") for line in _lines(block) if not line.startswith(_FILL))
     return {name: _plain(value) for name, equals, value in pairs if equals}
+
+
+def can_be_set(block: str) -> bool:
+    """Return whether it is a block, and GRUB has its variables from it and nowhere else."""
+    return block.startswith(_HEADER) and _ELSEWHERE not in read_variables(block)
 
 
 def set_variable(block: str, name: str, value: str) -> Optional[str]:

@@ -5,20 +5,28 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
 from .changes import EditFile, RebuildInitramfs
+from .commands import SCRATCH
+from .device_names import find_file_system
 from .facts import VIRTIO_DRIVERS, GuestFacts, Kernel
 from .families import RPM, family_of
 from .inspection import INITRAMFS_MODULES
-from .menu_rules import argument_files, boot_kernel
+from .menu_rules import boot_arguments, boot_kernel
 from .rules import Finding, Note, Options, Results
 from .tables import read_rows
+from .versions import version_key
 
 _DROP_IN = "/etc/dracut.conf.d/90-virtio.conf"
 _DRACUT = "/etc/dracut.conf"
 # dracut.conf(5): an exclusive list of modules, and modules that are left out.
 _ONLY = re.compile(r"^[ \t]*drivers\+?=[\"'][^\"'\n]*\w", re.MULTILINE)
+# What says on a command line which devices to assemble (dracut.cmdline(7)); with an underscore, of old.
+_ASSEMBLED = re.compile(r"(?:^|\s)rd[._](?:lvm|md|luks|auto)", re.IGNORECASE)
+# The first dracut with `--no-hostonly-cmdline`; an older one (RHEL 7) puts nothing of the kind into a
+# general image. SUSE's settings ask for it.
+_KNOWS_CMDLINE = "037"
 _OMITTED = re.compile(r"^[ \t]*omit_drivers\+?=[\"']([^\"'\n]*)", re.MULTILINE)
 
 
@@ -77,7 +85,8 @@ def _rebuild(facts: GuestFacts, lacking: Dict[str, List[str]]) -> Results:
     if wanted:
         yield from _module_list(facts.files.get(INITRAMFS_MODULES), wanted)
     for version, missing in lacking.items():
-        yield RebuildInitramfs(version, frozenset(missing), f"it lacks {', '.join(missing)}")
+        argv = ("update-initramfs", "-u", "-k", version)
+        yield RebuildInitramfs(version, frozenset(missing), argv, f"it lacks {', '.join(missing)}")
 
 
 def _rebuild_by_dracut(facts: GuestFacts, lacking: Dict[str, List[str]]) -> Results:
@@ -89,16 +98,42 @@ def _rebuild_by_dracut(facts: GuestFacts, lacking: Dict[str, List[str]]) -> Resu
                 f" would not have. Run `dracut --force --add-drivers '{' '.join(missing)}'` on the"
                 " source and sync again; the preparation then leaves the initramfs as it is."
             )
-        why = f"it lacks {', '.join(missing)}"
-        yield RebuildInitramfs(version, frozenset(missing), why, dracut_image=images[version])
+        argv = _dracut(facts, version, images[version] or "", missing)
+        yield RebuildInitramfs(version, frozenset(missing), argv, f"it lacks {', '.join(missing)}")
+
+
+def _dracut(facts: GuestFacts, kernel: str, image: str, drivers: List[str]) -> Tuple[str, ...]:
+    """Return dracut's command for an image that suits any machine.
+
+    By itself dracut looks at the machine that it runs on, and writes that one's root into the image: here
+    the worker and an overlay. Its unpacked image goes where the worker keeps such things.
+    """
+    # Without one, `support` has said so.
+    dracut = facts.packages.get("dracut")
+    knows = dracut and version_key(dracut.version) >= version_key(_KNOWS_CMDLINE)
+    general = ("--no-hostonly", *(("--no-hostonly-cmdline",) if knows else ()))
+    told = ("--kernel-cmdline", "rd.auto=1") if _assembles_untold(facts) else ()
+    added = ("--add-drivers", " ".join(sorted(drivers)))
+    place = ("--tmpdir", SCRATCH, "--kver", kernel, image)
+    return ("dracut", "--force", *general, *told, *added, *place)
+
+
+def _assembles_untold(facts: GuestFacts) -> bool:
+    """Return whether LVM or md carries / or /usr, and no kernel command line says what to assemble.
+
+    SUSE's own images say it inside, which an image for any machine does not; dracut then assembles
+    nothing (parse-lvm.sh, parse-md.sh of dracut 033 to 059), unless it is told to take what there is.
+    """
+    rows = read_rows(facts.files.get("/etc/fstab", ""))
+    usr = [find_file_system(r.field(0), facts.file_systems) for r in rows if r.field(1) == "/usr"]
+    is_upper = any(each is not None and each.names for each in (facts.root, *usr))
+    return is_upper and not _ASSEMBLED.search(boot_arguments(facts))
 
 
 def _needs_crypttab(facts: GuestFacts) -> bool:
-    """Return whether the initramfs opens devices that no kernel command line names (rd.luks)."""
-    lines = (text for text in argument_files(facts).values())
-    return bool(read_rows(facts.files.get("/etc/crypttab", ""))) and not any(
-        "rd.luks" in text for text in lines
-    )
+    """Return whether the initramfs opens devices that the kernel's command line does not name."""
+    rows = read_rows(facts.files.get("/etc/crypttab", ""))
+    return bool(rows) and "rd.luks" not in boot_arguments(facts)
 
 
 def _module_list(text: Optional[str], wanted: List[str]) -> Results:

@@ -24,6 +24,7 @@ from .tree import GuestTree
 GRUB_DEFAULTS = "/etc/default/grub"
 GRUB_MENU = "/boot/grub/grub.cfg"
 INITRAMFS_MODULES = "/etc/initramfs-tools/modules"
+LVM_DEVICES = "/etc/lvm/devices/system.devices"
 
 _FILES = (
     "/etc/fstab",
@@ -39,6 +40,7 @@ _FILES = (
     "/boot/grub2/grubenv",
     "/etc/kernel/cmdline",
     "/etc/dracut.conf",
+    LVM_DEVICES,
     selinux.SETTINGS_FILE,
     selinux.MARK,
     INITRAMFS_MODULES,
@@ -69,6 +71,8 @@ _IMAGES = ("/boot/initrd.img-{}", "/boot/initramfs-{}.img", "/boot/initrd-{}")
 _BESIDE_LOADERS = ("grub.cfg", "grubenv")
 # Where distributions mount the EFI system partition, and its folder of loaders.
 _ESP_FOLDERS = ("/boot/efi/EFI", "/efi/EFI", "/boot/EFI")
+# Updates firmware and starts no system; RHEL 7 lays it down also where a BIOS boots (fwupdate-efi).
+_NO_LOADER = "fwup"
 # Tools that came from a vendor's archive and not from a package: their own uninstallers.
 _UNINSTALLERS = ("/usr/bin/vmware-uninstall-tools.pl", "/usr/sbin/vbox-uninstall-guest-additions")
 
@@ -182,7 +186,7 @@ def _efi_loaders(tree: GuestTree) -> Tuple[str, ...]:
         f"{folder}/{name}"
         for folder in _vendor_folders(tree)
         for name in tree.names(folder)
-        if name.lower().endswith(".efi")
+        if name.lower().endswith(".efi") and not name.lower().startswith(_NO_LOADER)
     )
 
 

@@ -75,14 +75,23 @@ def default_entry(facts: GuestFacts, _options: Options) -> Results:
     menu = main_menu(facts.files, facts.firmware)
     if family_of(facts.distribution) is not RPM or menu is None:
         return
-    choice = _choice(facts)
-    if _wants_another(facts) and choice is None:
+    if _wants_another(facts) and _choice(facts) is None:
         yield Finding(
             f"Its default kernel {facts.default_kernel} cannot boot on virtio, and {menu} does not"
             " take another default from grubenv. Choose another kernel on the source"
             " (grub2-set-default, grubby --set-default) and sync again."
         )
-    yield from _other_root(choice.entry if choice else default_of(facts.files, menu), facts, menu)
+    yield from _other_root(facts)
+
+
+def boot_arguments(facts: GuestFacts) -> str:
+    """Return the kernel command line of what GRUB is to start by itself; empty if that is not known.
+
+    What it takes from the environment block, or from the menu, is put in.
+    """
+    menu, choice = main_menu(facts.files, facts.firmware), _choice(facts)
+    entry = choice.entry if choice else default_of(facts.files, menu) if menu else None
+    return _arguments(entry, facts, menu) if entry and menu else ""
 
 
 def _edited(
@@ -112,7 +121,7 @@ def _choice(facts: GuestFacts) -> Optional[Choice]:
     if menu is None or chosen is None or not _wants_another(facts):
         return None
     entry, block = _entry_of(chosen, facts, menu), environment_of(menu)
-    takes = entry and block in facts.files and uses_saved_entry(facts.files[menu])
+    takes = uses_saved_entry(facts.files[menu]) and grubenv.can_be_set(facts.files.get(block, ""))
     return Choice(entry, block) if entry and takes else None
 
 
@@ -148,9 +157,9 @@ def _entry_of(kernel: Kernel, facts: GuestFacts, menu: str) -> Optional[Entry]:
     return next((e for e in entries if e.kernel.endswith(f"vmlinuz-{kernel.version}")), None)
 
 
-def _other_root(entry: Optional[Entry], facts: GuestFacts, menu: str) -> Results:
-    """Yield a finding if the entry's root is surely not the guest's."""
-    words = _ROOT.findall(_arguments(entry, facts, menu)) if entry else []
+def _other_root(facts: GuestFacts) -> Results:
+    """Yield a finding if the root of the entry that boots is surely not the guest's."""
+    words = _ROOT.findall(boot_arguments(facts))
     found = find_file_system(words[-1], facts.file_systems) if words else None
     if words and (found is None or found.device != facts.root.device):
         yield Finding(
@@ -161,7 +170,6 @@ def _other_root(entry: Optional[Entry], facts: GuestFacts, menu: str) -> Results
 
 
 def _arguments(entry: Entry, facts: GuestFacts, menu: str) -> str:
-    """Return the entry's command line, what it takes from the block or from the menu put in."""
     block = grubenv.read_variables(facts.files.get(environment_of(menu), ""))
     in_menu = _IN_MENU.findall(facts.files[menu])
     shared = block.get("kernelopts") or (in_menu[-1] if in_menu else "")

@@ -33,6 +33,7 @@ RULES = (
     device_rules.fstab,
     device_rules.crypttab,
     device_rules.resume,
+    device_rules.lvm_devices,
     network_rules.interface_names,
     network_rules.bindings,
     cloud_init.network_stays,

@@ -82,30 +82,37 @@ def add_kernel(
         place.write_bytes(content)
 
 
-def answer(packages: Mapping[str, str]) -> rpm.Run:
+def answer(packages: Mapping[str, str], version: str = "055-1") -> rpm.Run:
     """Return what runs `rpm` in a guest with these packages, each with what it requires."""
 
     def run(argv: Sequence[str]) -> bytes:
         assert tuple(argv) == rpm.QUERY
-        return "".join(_paragraph(name, needs) for name, needs in packages.items()).encode()
+        told = (_paragraph(name, version, needs) for name, needs in packages.items())
+        return "".join(told).encode()
 
     return run
 
 
-def _paragraph(name: str, needs: str) -> str:
+def _paragraph(name: str, version: str, needs: str) -> str:
     required = "".join(f"R{each}\n" for each in needs.split())
-    return f"{name}\n1.0-1\n{required}P{name}\n\n"
+    return f"{name}\n{version}\n{required}P{name}\n\n"
 
 
-def look(root: Path, packages: Mapping[str, str] | None = None) -> GuestFacts:
-    """Return the facts of the guest at `root`."""
+def look(
+    root: Path,
+    packages: Mapping[str, str] | None = None,
+    *,
+    version: str = "055-1",
+    on: FileSystem = SDA1,
+) -> GuestFacts:
+    """Return the facts of the guest at `root`, all of its packages of that version, its root `on` that."""
     return inspect(
         GuestTree(str(root)),
         disks=guest().disks,
-        file_systems=(SDA1, SDA2, SDB1, ESP),
-        root=SDA1,
+        file_systems=tuple(dict.fromkeys((SDA1, SDA2, SDB1, ESP, on))),
+        root=on,
         decompress=_no_program,
-        run=answer(USUAL_PACKAGES if packages is None else packages),
+        run=answer(USUAL_PACKAGES if packages is None else packages, version),
     )
 
 

@@ -227,7 +227,7 @@ PLAN = Plan(
     (
         EditFile("/etc/fstab", "caf\udce9", "x", "why"),
         EditFile("/new", None, "y", "why"),
-        RebuildInitramfs("6.1", ALL, "why"),
+        RebuildInitramfs("6.1", ALL, ("update-initramfs", "-u", "-k", "6.1"), "why"),
     ),
     ("a note",),
 )

@@ -4,17 +4,22 @@
 
 from __future__ import annotations
 
+import subprocess
+from dataclasses import replace as replace_facts
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.ferry.hvm.plugins.module_utils.guest import rpm
+from ansible_collections.ferry.hvm.plugins.module_utils.guest import grubenv, rpm
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.changes import (
+    CopyFile,
     EditFile,
     InstallPackages,
     RebuildInitramfs,
+    RemoveFile,
     RemovePackages,
     command_of,
+    describe,
     show_diff,
 )
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.errors import (
@@ -35,7 +40,14 @@ from ansible_collections.ferry.hvm.plugins.module_utils.guest.tree import GuestT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.plugins.module_utils.guest.guest_samples import ALL, ROOT_UUID
+from tests.unit.plugins.module_utils.guest.guest_samples import (
+    ALL,
+    LV_ROOT,
+    ROOT_UUID,
+    SDA1,
+    SDA2,
+    SDB1,
+)
 from tests.unit.plugins.module_utils.guest.rpm_guests import (
     RELEASES,
     USUAL_PACKAGES,
@@ -79,10 +91,113 @@ def test_the_default_kernels_image_is_made_by_dracut(tmp_path: Path, release: Re
     facts = look(tmp_path)
     assert facts.default_kernel == release.kernels[0]
     (made,) = [c for c in make_plan(facts, Options()).changes if isinstance(c, RebuildInitramfs)]
-    command = " ".join(command_of(made))
+    command = dracut_of(facts)
     assert command.startswith("dracut --force --no-hostonly --no-hostonly-cmdline --add-drivers ")
     assert command.endswith(f" --kver {release.kernels[0]} {release.default_image}")
     assert command in show_diff([made])[0]["prepared"]
+
+
+def dracut_of(facts: GuestFacts) -> str:
+    (made,) = [c for c in make_plan(facts, Options()).changes if isinstance(c, RebuildInitramfs)]
+    return " ".join(command_of(made))
+
+
+def test_an_older_dracut_is_asked_only_for_what_it_knows(tmp_path: Path) -> None:
+    # dracut 033 ends at an option that came with 037.
+    build(tmp_path, RHEL7)
+    assert "--no-hostonly --add-drivers" in dracut_of(look(tmp_path, version="033-572.el7"))
+    assert "--no-hostonly-cmdline" in dracut_of(look(tmp_path, version="044-127.1"))
+
+
+ON_LVM = f"root={LV_ROOT.names[0]} ro"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_told"),
+    [
+        pytest.param("", True, id="SUSE says it in its own images only"),
+        pytest.param("rd.lvm.lv=vg0/root", False, id="Red Hat says it on the command line"),
+        pytest.param("rd.md.uuid=0:1:2:3", False, id="an array is named"),
+        pytest.param("rd_LVM_LV=vg0/root", False, id="as it was written of old"),
+    ],
+)
+def test_a_root_on_lvm_is_assembled_by_the_new_image(
+    tmp_path: Path, arguments: str, *, is_told: bool
+) -> None:
+    # vjailbreak 1978: SLES on LVM did not find its root after the initramfs was made anew.
+    build(tmp_path, RHEL9)
+    for entry in (tmp_path / "boot/loader/entries").iterdir():
+        entry.write_text(entry.read_text().replace("root=/dev/sda1 ro", f"{ON_LVM} {arguments}"))
+    command = dracut_of(look(tmp_path, on=LV_ROOT))
+    assert ("--kernel-cmdline rd.auto=1" in command) is is_told
+
+
+def test_usr_on_lvm_is_assembled_by_the_new_image(tmp_path: Path) -> None:
+    build(tmp_path, RHEL9)
+    assert "rd.auto" not in dracut_of(look(tmp_path))
+    with (tmp_path / "etc/fstab").open("a") as file:
+        file.write(f"{LV_ROOT.names[0]} /usr ext4 defaults 0 0\n")
+    found = replace_facts(look(tmp_path), file_systems=(SDA1, SDA2, SDB1, LV_ROOT))
+    assert "--kernel-cmdline rd.auto=1" in dracut_of(found)
+
+
+def test_lvm_looks_at_disks_with_other_serial_numbers(tmp_path: Path) -> None:
+    # virt-v2v removes the file too: RHEL 9 found its volumes no more.
+    build(tmp_path, RHEL9)
+    tree = GuestTree(str(tmp_path))
+    text = "IDTYPE=sys_serial IDNAME=6000c29 DEVNAME=/dev/sda2 PVID=x PART=2\n"
+    tree.write("/etc/lvm/devices/system.devices", text)
+    (gone,) = [c for c in make_plan(look(tmp_path), Options()).changes if isinstance(c, RemoveFile)]
+    assert describe(gone)["action"] == "remove"
+    (shown,) = show_diff([gone])
+    assert (shown["before"], shown["after"]) == (text, "")
+
+
+def test_a_firmware_updater_makes_no_uefi(tmp_path: Path) -> None:
+    build(tmp_path, RHEL7)
+    GuestTree(str(tmp_path)).write("/boot/efi/EFI/redhat/fwupx64.efi", "")
+    assert look(tmp_path).firmware == "bios"
+
+
+def test_suses_grub_finds_its_menu_beside_the_fallback_loader(tmp_path: Path) -> None:
+    build(tmp_path, SLES15)
+    made = make_plan(look(tmp_path), Options()).changes
+    efi = "/boot/efi/EFI"
+    assert {c.target: c.source for c in made if isinstance(c, CopyFile)} == {
+        f"{efi}/BOOT/BOOTX64.EFI": f"{efi}/sles/shim.efi",
+        f"{efi}/BOOT/grub.efi": f"{efi}/sles/grub.efi",
+        f"{efi}/BOOT/grub.cfg": f"{efi}/sles/grub.cfg",
+    }
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("saved_entry=0\n".ljust(1024, "#"), id="no header"),
+        pytest.param(
+            "# GRUB Environment Block\nenv_block=512+1\n".ljust(1024, "#"), id="kept elsewhere"
+        ),
+    ],
+)
+def test_no_default_is_written_where_grub_would_not_read_it(tmp_path: Path, block: str) -> None:
+    build(tmp_path, RHEL9)
+    (tmp_path / "boot/grub2/grubenv").write_text(block)
+    add_kernel(tmp_path, RHEL9, RHEL9.kernels[0], inside=[], modules=False)
+    with pytest.raises(PlanError, match="grub2-set-default"):
+        make_plan(look(tmp_path), Options())
+
+
+@pytest.mark.parametrize("value", ["x", "root=UUID=1 ro  quiet", "back\\slash", "a" * 900])
+def test_grub_itself_reads_the_block_and_would_write_the_same(tmp_path: Path, value: str) -> None:
+    block = tmp_path / "grubenv"
+    editor = ["grub-editenv", str(block)]
+    subprocess.run([*editor, "create"], check=True)
+    subprocess.run([*editor, "set", "saved_entry=old", "boot_success=0"], check=True)
+    ours = grubenv.set_variable(block.read_text(), "saved_entry", value)
+    subprocess.run([*editor, "set", f"saved_entry={value}"], check=True)
+    assert ours == block.read_text()
+    assert grubenv.read_variables(ours)["saved_entry"] == value
 
 
 @each_release
