@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from mmap import mmap
 from typing import Callable
 
 import pytest
@@ -21,7 +22,7 @@ from hypothesis import strategies as st
 from tests.unit.plugins.module_utils.guest.guest_samples import CHUNK, build_store
 
 
-def reader(store: bytes) -> Callable[[int, int], bytes]:
+def reader(store: bytes | mmap) -> Callable[[int, int], bytes]:
     return lambda start, length: store[start : start + length]
 
 
