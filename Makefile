@@ -52,14 +52,13 @@ sanity: setup
 	tests/tools/sanity.sh
 
 unit: setup
-	$(VENV)/python -m pytest tests/unit -n 2 -q
+	$(VENV)/python -m pytest tests/unit -n 3 --dist worksteal -q
 
 coverage: setup
 	tests/tools/coverage.sh
 
 integration: setup
-	$(VENV)/python -m lab.vcenter build
-	$(VENV)/python -m pytest tests/integration -n 2 --dist loadfile -q
+	tests/tools/integration.sh
 
 system: setup
 	tests/tools/system.sh

@@ -19,12 +19,11 @@ trap 'kill "$sanity" "$images" 2>/dev/null || true' EXIT
 say "lint and types"
 tests/tools/lint.sh
 say "unit tests"
-.venv/bin/python -m pytest tests/unit -n 2 -q
+.venv/bin/python -m pytest tests/unit -n 3 --dist worksteal -q
 say "coverage of the protocol's core"
 tests/tools/coverage.sh
 say "integration tests against the lab's appliance and vCenter"
-.venv/bin/python -m lab.vcenter build
-.venv/bin/python -m pytest tests/integration -n 2 --dist loadfile -q
+tests/tools/integration.sh
 say "sanity (ansible-test)"
 wait "$sanity" || { cat .build/sanity.log; exit 1; }
 tail -n 3 .build/sanity.log
