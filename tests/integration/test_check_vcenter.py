@@ -122,21 +122,32 @@ def test_a_dry_run_takes_no_snapshot_and_writes_no_report(check: Check) -> None:
     assert check.modules.control.state()["vms"]["web01"] == before
 
 
-@pytest.mark.parametrize(
-    ("digests", "agree"),
-    [
-        ({"datastore": [1, 2], "export": [1, 2]}, True),
-        ({"datastore": [1, 1], "export": [1, 1]}, True),
-        ({"datastore": [1, 2], "export": [1, 3]}, False),
-        ({"datastore": [1, 2], "export": [2, 1]}, False),
-        ({"datastore": [1, 2]}, True),
-        ({}, False),
-    ],
-    ids=["the same", "disks alike", "one differs", "disks mixed up", "one reader", "no reader"],
-)
-def test_readers_agree_where_each_disk_has_one_digest(
-    tmp_path: Path, digests: dict[str, list[int]], agree: bool
-) -> None:
+# What the readers found of each disk, and whether they agree.
+DIGESTS: dict[str, tuple[dict[str, list[int]], bool]] = {
+    "the same": ({"datastore": [1, 2], "export": [1, 2]}, True),
+    "disks alike": ({"datastore": [1, 1], "export": [1, 1]}, True),
+    "one differs": ({"datastore": [1, 2], "export": [1, 3]}, False),
+    "disks mixed up": ({"datastore": [1, 2], "export": [2, 1]}, False),
+    "one reader": ({"datastore": [1, 2]}, True),
+    "no reader": ({}, False),
+}
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the role's rules say of each of DIGESTS: whether the readers agree, and which are broken."""
+    rules = CHECKOUT / "roles" / "check_vcenter" / "vars" / "main.yml"
+    judged = [
+        _judged(f"case_{number}", digests) for number, (digests, _) in enumerate(DIGESTS.values())
+    ]
+    run = Playground(tmp_path_factory.mktemp("rules"), PYTHON).run(
+        [{"ansible.builtin.include_vars": str(rules)}, *judged]
+    )
+    assert run.status == 0, run.output
+    return {name: run.results[f"case_{number}"]["msg"] for number, name in enumerate(DIGESTS)}
+
+
+def _judged(register: str, digests: dict[str, list[int]]) -> dict[str, Any]:
     results: list[dict[str, Any]] = [
         {
             "disks": [
@@ -147,17 +158,16 @@ def test_readers_agree_where_each_disk_has_one_digest(
     ]
     refused = {"item": "vddk", "failed": True, "msg": "The reader vddk cannot be used: ..."}
     broken = {"item": "export", "failed": True, "msg": "The stream ended early"}
-    rules = CHECKOUT / "roles" / "check_vcenter" / "vars" / "main.yml"
-    run = Playground(tmp_path, PYTHON).run(
-        [
-            {"ansible.builtin.include_vars": str(rules)},
-            {
-                "ansible.builtin.debug": {
-                    "msg": ["{{ check_vcenter_readers_agree }}", "{{ check_vcenter_broken }}"]
-                },
-                "vars": {"check_vcenter_read": {"results": [*results, refused, broken]}},
-                "register": "said",
-            },
-        ]
-    )
-    assert run.results["said"]["msg"] == [agree, ["export"]], run.output
+    return {
+        "ansible.builtin.debug": {
+            "msg": ["{{ check_vcenter_readers_agree }}", "{{ check_vcenter_broken }}"]
+        },
+        "vars": {"check_vcenter_read": {"results": [*results, refused, broken]}},
+        "register": register,
+    }
+
+
+@pytest.mark.parametrize("name", DIGESTS)
+def test_readers_agree_where_each_disk_has_one_digest(said: dict[str, Any], name: str) -> None:
+    _digests, agree = DIGESTS[name]
+    assert said[name] == [agree, ["export"]]
