@@ -18,7 +18,7 @@ from ansible_collections.ferry.hvm.plugins.module_utils.replication.used_ext4 im
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.used_xfs import unused_of_xfs
 from ansible_collections.ferry.hvm.plugins.module_utils.units import MIB
 
-from tests.unit.plugins.module_utils.replication.loops import loop_device, run
+from tests.unit.plugins.module_utils.replication.loops import loop_device, run, unmount
 
 
 class Kind(NamedTuple):
@@ -85,7 +85,7 @@ def mounted(image: Path, *options: str) -> Iterator[Path]:
         try:
             yield place
         finally:
-            run("umount", str(place))
+            unmount(device, place)
 
 
 def fill(place: Path, seed: int, most: int = 12 * MIB) -> None:

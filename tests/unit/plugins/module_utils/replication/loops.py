@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Iterator
 
@@ -15,6 +18,33 @@ def run(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
     return done.stdout.strip()
+
+
+UNMOUNT_DEADLINE = 60.0
+
+
+def unmount(device: str, place: Path) -> None:
+    """The file system is mounted nowhere; raises TimeoutError if something keeps it.
+
+    A program that somebody started meanwhile with mounts of its own has a copy of ours, and until it ends the
+    kernel keeps the file system, and its journal, open.
+    """
+    run("umount", str(place))
+    deadline = time.monotonic() + UNMOUNT_DEADLINE
+    while _is_held(device):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{device} is still mounted somewhere")
+        time.sleep(0.05)
+
+
+def _is_held(device: str) -> bool:
+    try:
+        os.close(os.open(device, os.O_RDONLY | os.O_EXCL))
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        return True
+    return False
 
 
 @contextlib.contextmanager
@@ -38,4 +68,4 @@ def new_file_system(device: str, directory: Path) -> Iterator[Path]:
     try:
         yield place
     finally:
-        run("umount", str(place))
+        unmount(device, place)
