@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
 
 from ..errors import InputError
 from ..replication.disks import Disk
-from ..replication.index import known_head
+from ..replication.index import index_path, known_head
 from ..replication.indexed import IndexOrder
 from ..replication.messages import Order, View
 from ..replication.source_view import SourceView
@@ -119,7 +119,7 @@ class _Served:
         self._lock = threading.Lock()
         self._opened: Optional[Any] = None
         self._place = Place(source.machine.host, datastore_of(disk.file))
-        path = os.path.join(wanted["index_directory"], migration, f"{self.name}.index")
+        path = index_path(wanted["index_directory"], migration, self.name)
         changes = _changes(source, disk, path)
         facts = ReaderFacts(
             vddk=source.vddk_obstacle,

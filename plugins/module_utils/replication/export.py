@@ -8,9 +8,10 @@ import threading
 from functools import partial
 from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ..errors import InputError
+from ..errors import FerryError, InputError
 from .digests import Hasher, Offer
 from .disks import Disk
+from .geometry import chunk_span
 from .governor import Governor
 from .index import known_head
 from .indexed import IndexedReads, IndexOrder
@@ -60,6 +61,14 @@ class Account:
         if self.indexed is not None:
             self.indexed.note(chunk, granules)
 
+    def note_vouched(self) -> None:
+        """Account for what both ends are known to hold alike. The target learns of it by `Recall`."""
+        if self.indexed is None:
+            return
+        for chunk, granules in self.indexed.vouched():
+            self.note(chunk, self.ledger.hasher.chunk(granules), granules)
+            self.bytes_indexed += chunk_span(chunk, self.ledger.size).length
+
     def root(self, agreed: bytes) -> Root:
         """Return the root of the answers. If the target has the same, `agreed`, there is an index of it after this."""
         root = self.ledger.root()
@@ -102,7 +111,7 @@ class Export:
         self.governor = governor or Governor(lambda: 0)
         self._disks = disks
         self._settle = settle
-        self._indexes = indexes or {}
+        self._indexes = dict(indexes or {})
         self._accounts: Dict[str, Tuple[bytes, Account]] = {}  # With the id of the sync.
         self._lock = threading.Lock()
 
@@ -129,16 +138,15 @@ class Export:
         """Return the account of a disk in a sync; 16 bytes per chunk. May take long where the sync is a new one.
 
         First the server's file systems write out what they hold back (`settle`): a sync carries all that was
-        written before it began. Then an index proves itself. Raises InputError for an order that cannot be.
+        written before it began. Then an index proves itself, and the first sync is told what of the target need
+        not be compared: nobody knows how far that one came. Raises InputError for an order that cannot be.
         """
         with self._lock:
             known, account = self._accounts.get(name, (b"", None))
             if account is None or known != sync:
                 self._settle()
                 self._drop(name)
-                order = self._indexes.get(name)
-                indexed = IndexedReads(order, disk, hasher) if order else None
-                account = Account(Ledger(disk.size, hasher), indexed)
+                account = self._new_account(self._take_order(name), disk, hasher)
                 self._accounts[name] = sync, account
             return account
 
@@ -147,6 +155,23 @@ class Export:
         with self._lock:
             for name in list(self._accounts):
                 self._drop(name)
+
+    def _take_order(self, name: str) -> Optional[IndexOrder]:
+        """Return the order for the disk's index; what it says of the target is for one sync only."""
+        order = self._indexes.get(name)
+        if order is not None:
+            self._indexes[name] = order._replace(prepared=None)
+        return order
+
+    def _new_account(self, order: Optional[IndexOrder], disk: Disk, hasher: Hasher) -> Account:
+        indexed = IndexedReads(order, disk, hasher) if order else None
+        account = Account(Ledger(disk.size, hasher), indexed)
+        try:
+            account.note_vouched()
+        except FerryError:
+            account.close()
+            raise
+        return account
 
     def _drop(self, name: str) -> None:
         if name in self._accounts:

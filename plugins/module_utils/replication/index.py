@@ -189,16 +189,26 @@ class IndexWriter(GranuleFile):
             os.pwrite(descriptor, MAGIC + _LENGTH.pack(len(text)) + text, 0)
             os.fsync(descriptor)
         os.rename(self._aside, self._path)
-        folder = os.open(os.path.dirname(os.path.abspath(self._path)), os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        flush_folder(self._path)
 
     def close(self) -> None:
         """Let go of the file; if it was not finished it is gone."""
         super().close()
         drop_index(self._aside)
+
+
+def flush_folder(path: str) -> None:
+    """Make durable that the file at `path` was renamed or removed."""
+    folder = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def index_path(directory: str, migration: str, disk: str) -> str:
+    """Return where a source worker keeps the index of a migration's disk."""
+    return os.path.join(directory, migration, disk + ".index")
 
 
 def drop_index(path: str) -> None:

@@ -9,17 +9,20 @@
 
 Before the first answer a sample of what would be remembered is read. One difference there, and all is read and
 the index is gone. The sync fills the next index; whether it comes into being is for both ends' roots to say.
+
+Where the target is known to hold what the index says, a chunk that neither side changed is vouched for: it is
+accounted for before anything is asked.
 """
 
 import logging
 import random
 import threading
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ..errors import FerryError, InputError, RestartSyncError
 from .digests import Hasher
 from .disks import Disk, aligned_buffer
-from .geometry import Span, granule_count, merge, split
+from .geometry import Span, chunk_count, chunk_span, granule_count, merge, split
 from .granule_set import GranuleSet
 from .index import DoubtError, Head, Index, IndexWriter, drop_index, open_index
 from .limits import CHUNK, GRANULE
@@ -39,7 +42,8 @@ class IndexOrder(NamedTuple):
     """What a sender is told of the index of one disk.
 
     `extents` are the bytes that changed between the change ids `since` and `change_id`; without `since` nothing
-    is known of changes. `is_full`: read all of the disk, and tell what the index would have missed.
+    is known of changes. `is_full`: read all of the disk, and tell what the index would have missed. `prepared` are
+    the bytes in which the target differs from the index; None where nothing is known of the target.
     """
 
     path: str
@@ -49,6 +53,7 @@ class IndexOrder(NamedTuple):
     since: str = ""
     extents: Sequence[Tuple[int, int]] = ()
     is_full: bool = False
+    prepared: Optional[Sequence[Tuple[int, int]]] = None
 
 
 def read_index_order(document: Mapping[str, Any]) -> IndexOrder:
@@ -132,6 +137,16 @@ class IndexedReads:
             known = () if mask else index.granules(span)
             return ChunkRead(span, buffer[:0], known, buffer, 0, 0 if mask else span.length)
         return self._read_some(index, mask, disk, span, buffer, theirs)
+
+    def vouched(self) -> Iterator[Tuple[int, Tuple[bytes, ...]]]:
+        """Yield each chunk, rising, that both ends hold as the index says, with the digests of its granules."""
+        index, prepared = self._index, self._order.prepared
+        if index is None or prepared is None or self._order.is_full:
+            return
+        differing = ChangedGranules(index.size, prepared)
+        for chunk in range(chunk_count(index.size)):
+            if not self._changed.of_chunk(chunk) and not differing.of_chunk(chunk):
+                yield chunk, index.granules(chunk_span(chunk, index.size))
 
     def note(self, chunk: int, granules: Tuple[bytes, ...]) -> None:
         """Keep for the next index what was answered for a chunk; where it cannot be kept there will be none."""

@@ -8,7 +8,7 @@ as it was when it was answered. 16 bytes per chunk: 16 MiB for a disk of 1 TiB. 
 """
 
 import threading
-from typing import Iterator, List, Sequence
+from typing import Iterator, List, Sequence, Tuple
 
 from .digests import Hasher
 from .geometry import Span, chunk_count, split
@@ -53,11 +53,16 @@ class Ledger:
         return [piece[at : at + DIGEST_SIZE] for at in range(0, len(piece), DIGEST_SIZE)]
 
     def missing(self) -> Iterator[int]:
-        """Yield the chunks that are not accounted for, rising; there are `missing_count`."""
+        """Return the chunks that are not accounted for, rising; there are `missing_count`."""
+        return (chunk for chunk, digest in self._all() if digest == NOTHING)
+
+    def noted(self) -> Iterator[Tuple[int, bytes]]:
+        """Return the chunks that are accounted for, rising, with their digests."""
+        return (each for each in self._all() if each[1] != NOTHING)
+
+    def _all(self) -> Iterator[Tuple[int, bytes]]:
         for part in split(Span(0, self.size), _LOOK):
-            for chunk, digest in enumerate(self.digests(part), part.start // CHUNK):
-                if digest == NOTHING:
-                    yield chunk
+            yield from enumerate(self.digests(part), part.start // CHUNK)
 
     def root(self) -> bytes:
         """Return the root; it means something only once nothing is missing."""

@@ -96,7 +96,7 @@ class Fetch(NamedTuple):
 
 
 class Recall(NamedTuple):
-    """Target: our roots differ; which chunk digests did you account for here?"""
+    """Target: which chunk digests do you account for here? Asked where our roots differ, or before anything else."""
 
     start: int
     length: int

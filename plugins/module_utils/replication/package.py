@@ -53,6 +53,7 @@ SENDER_FILES = (
     "replication/source.py",
     "replication/source_view.py",
     "replication/state.py",
+    "replication/target_index.py",
     "replication/tls.py",
     "replication/used_blocks.py",
     "replication/used_ext4.py",

@@ -26,6 +26,8 @@ class DiskPair:
     # Bytes that the source's export reported as used by no file system, which it sends as zeros; None where
     # it was not asked to look.
     unused: int | None = None
+    # The source knows of the target what its own index says, and is asked for that before anything is compared.
+    target_index: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,20 @@ class SourceRead:
 
 
 @dataclass(frozen=True)
+class TargetRead:
+    """What was read of a target's disk that a target index told of, in bytes.
+
+    `offered` the source vouched for; `adopted` of that was taken for what it is said to be. `sampled` of it was read
+    to try that: one difference, and nothing is adopted. `read` is all that was read to be compared, the sample too.
+    """
+
+    offered: int
+    adopted: int
+    sampled: int
+    read: int
+
+
+@dataclass(frozen=True)
 class Claim:
     """What a sync proved about one disk: both ends hold this root, and how each end looked."""
 
@@ -98,10 +114,12 @@ class Claim:
     algorithm: str
     source_view: str
     source_read: SourceRead
-    target_read: str  # "read_back" or "before_write"
+    # "read_back", "before_write", or "index" where some of the disk was adopted, and the rest read back.
+    target_read: str
     source_unused: int | None = (
         None  # Bytes of DiskPair.unused: proven are zeros there, not what the source held.
     )
+    target_index: TargetRead | None = None  # None where it was not asked for.
 
 
 @dataclass(frozen=True)

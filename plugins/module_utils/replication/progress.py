@@ -30,6 +30,7 @@ class DiskProgress:
     data: int = 0
     sent: int = 0
     asked: int = 0
+    read: int = 0  # Of the target's disk, to be compared.
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def count(self, **amounts: int) -> None:

@@ -67,6 +67,8 @@ def plan_sync(**fields: Any) -> SyncPlan:
         )
     if plan.stall_limit <= 0:
         raise InputError(f"No disk answers within {plan.stall_limit:.0f} s, the stall_limit.")
+    if plan.initial and any(disk.target_index for disk in disks):
+        raise InputError("Of a target that no sync has reached there is no target index.")
     for what, names in (
         ("source", [disk.source for disk in disks]),
         ("target", [os.path.realpath(disk.target) for disk in disks]),

@@ -18,7 +18,9 @@ from ..errors import InputError, PermanentError
 from .block_devices import list_disks
 from .daemon import await_release, find_holder, stop_holder
 from .governor import check_limit, read_limit
+from .index import DoubtError, index_path
 from .source_view import choose_view, discard_snapshots, list_snapshots, refuse_moving
+from .target_index import TargetSnapshot, note_disk
 
 # The files of a run, in its directory.
 RUN_FILE = "run.json"
@@ -144,12 +146,30 @@ def _sweep(parent: str) -> None:
             shutil.rmtree(home, ignore_errors=True)
 
 
+def note_target(document: Mapping[str, Any]) -> Dict[str, Any]:
+    """Note what the disks of a target hold at the snapshot that was just taken; return by disk why that cannot be."""
+    doubts = {}
+    for disk in required(document, "disks"):
+        at = TargetSnapshot(document["instance"], document["snapshot"], disk["volume"])
+        path = index_path(
+            document["index_directory"], required(document, "migration"), disk["name"]
+        )
+        try:
+            note_disk(path, at, root=disk["root"], extents=disk["extents"])
+        except DoubtError as doubt:
+            doubts[disk["name"]] = str(doubt)
+        except OSError as error:
+            doubts[disk["name"]] = "it cannot be written: {}".format(error.strerror)
+    return {"doubts": doubts}
+
+
 COMMANDS: Dict[str, Callable[[Mapping[str, Any]], Dict[str, Any]]] = {
     "list": list_command,
     "view": view_command,
     "status": status,
     "stop": stop,
     "limit": limit,
+    "note_target": note_target,
 }
 
 

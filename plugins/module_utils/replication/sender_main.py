@@ -7,12 +7,15 @@ One JSON document on standard input, one line of JSON on standard output. Exit c
 
     start   run, migration, bind, port, directory, key, certificate, peer_certificate, disks, lease [, view]
             [, shared] [, total_bandwidth_limit] [, used_blocks: what file systems do not use reads as zeros]
+            [, target_index: instance, snapshot and volumes (disk to volume) that the target was just reverted to]
             a disk is name, path [, index: see IndexOrder]
             -> pid, port, disks, view, reason, file_systems; answers when the run is served
     list    -> disks, python, snapshots
     view    disks, view [, used_blocks] -> view, reason: what `start` would choose
     status  directory [, renew] -> running, pid, run, port, bandwidth_limit, total_bandwidth_limit
     limit   directory [, bandwidth_limit] [, total_bandwidth_limit] -> both
+    note_target  migration, index_directory, instance, snapshot, disks: name, volume, root, extents
+            -> doubts: why nothing was noted, by disk
     stop    directory, migration -> running: false; the directory and the migration's snapshots are removed
 
 One sender serves a port, for one run or, where all of them are `shared`, for several. `start` starts it if
@@ -33,7 +36,7 @@ import socket
 import sys
 import threading
 from functools import partial
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ..errors import FerryError, InputError
 from . import sender_control
@@ -60,6 +63,7 @@ from .sender_control import (
 )
 from .server import Server, listen
 from .source_view import OPENERS, SourceView, open_view
+from .target_index import take_targets
 from .tls import Identity, source_end
 from .used_blocks import without_unused
 
@@ -233,13 +237,9 @@ def _open_run(
     held.callback(view.close)
     if order.used_blocks:
         view = without_unused(view, order.disks)
+    view, told = _with_targets(order, document, view)
     disks = [
-        dict(
-            {"path": order.disks.get(name)},
-            name=name,
-            size=size_of(opened),
-            **view.told.get(name, {}),
-        )
+        dict({"path": order.disks.get(name)}, name=name, size=size_of(opened), **told[name])
         for name, opened in view.disks.items()
     ]
     export = _export(sender, order, view)
@@ -248,8 +248,8 @@ def _open_run(
     enter = give_way if order.gives_way else lambda: None
     run = Run(end, export, lease, enter=enter, close=held.close, release=folder.close)
     sender.runs.add(run)
-    told = {"view": view.view.word, "reason": view.reason, "file_systems": view.file_systems}
-    return dict(told, disks=disks)
+    seen = {"view": view.view.word, "reason": view.reason, "file_systems": view.file_systems}
+    return dict(seen, disks=disks)
 
 
 def _export(sender: _Sender, order: _Order, view: SourceView) -> Export:
@@ -261,8 +261,22 @@ def _export(sender: _Sender, order: _Order, view: SourceView) -> Export:
         governor=Governor(partial(read_limit, limit_path), above=sender.governor),
         check_view=view.check,
         order=view.order,
-        indexes=dict(order.indexes, **view.indexes),
+        indexes=view.indexes,
     )
+
+
+def _with_targets(
+    order: _Order, document: Mapping[str, Any], view: SourceView
+) -> Tuple[SourceView, Dict[str, Dict[str, Any]]]:
+    """Return the view with all indexes and what is known of the target's disks, and what to tell of each disk."""
+    asked = document.get("target_index")
+    indexes, doubts = take_targets(dict(order.indexes, **view.indexes), asked)
+    told = {name: dict(view.told.get(name, {})) for name in view.disks}
+    for name in view.disks if asked else ():
+        is_known = name in indexes and name not in doubts
+        reason = "" if is_known else doubts.get(name, "its changes are not tracked")
+        told[name].update(target_index=is_known, target_index_reason=reason)
+    return view._replace(indexes=indexes), told
 
 
 def _open_view(order: _Order, document: Mapping[str, Any]) -> SourceView:

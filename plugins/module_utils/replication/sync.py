@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The sync of one disk: ask for what is missing until both ends agree on its root. PRIVATE.
 
+[offered by the source -> a sample is as offered -> not missing]
+
 missing chunks -> connections -> flush, read back -> roots equal? -- yes -> claim
       ^                                |                  | no
       |_________ not as written _______|                  |
@@ -21,6 +23,7 @@ from typing import Any, Callable, Iterator, Sequence, TypeVar
 
 from ..errors import FerryError, InputError, RestartSyncError, TransientError
 from ..units import MIB, show_exact_size
+from .adoption import Adoption
 from .channel import Channel
 from .dialer import Dialer, Patience
 from .digests import ZERO_CHUNK, Hasher, is_zero
@@ -88,6 +91,7 @@ class DiskSync:
         self._repaired = 0
         self._round_trip = 0.0
         self._looked = (time.monotonic(), 0)
+        self._adoption: Adoption | None = None
 
     def run(self) -> DiskReport:
         """Make the target equal to the source, as far as the source holds still; return the proof."""
@@ -102,6 +106,8 @@ class DiskSync:
         # put the backup of the partition table there.
         zero_tail(self._disk, self._pair.size)
         ledger = Ledger(self._pair.size, hasher)
+        if self._pair.target_index:
+            self._adopt(ledger)
         settler = Settler(self._disk, hasher, read_back=not self._plan.initial)
         try:
             root = self._rounds(ledger, settler)
@@ -114,6 +120,19 @@ class DiskSync:
         with self._open_channel():
             pass
 
+    def _adopt(self, ledger: Ledger) -> None:
+        """Take what the source vouches for into the ledger, unread but for a sample; or nothing of it."""
+        offer = Ledger(ledger.size, ledger.hasher)
+        self._patiently(lambda: self._hear_offer(offer))
+        self._adoption = Adoption(offer, self._disk, self._progress)
+        self._adoption.try_out(ledger, self._stop)
+
+    def _hear_offer(self, offer: Ledger) -> None:
+        with self._open_channel() as channel:
+            for span, digests in self._recall(channel, offer.size):
+                for chunk, digest in enumerate(digests, span.start // CHUNK):
+                    offer.note(chunk, digest)
+
     def _rounds(self, ledger: Ledger, settler: Settler) -> Root:
         """Ask for what is missing until nothing is and the roots agree; return the source's."""
         for attempt in range(ROUNDS):
@@ -121,7 +140,8 @@ class DiskSync:
             if attempt:
                 self._repaired += missing
                 log.warning("Asking again for %d chunks of %s", missing, self._pair.source)
-            self._ask_for_missing(ledger, settler)
+            if missing:
+                self._ask_for_missing(ledger, settler)
             for chunk in settler.finish():
                 log.warning("Chunk %d of %s is not what was written", chunk, self._pair.target)
                 self._forget(chunk, ledger)
@@ -218,16 +238,20 @@ class DiskSync:
 
     def _find_differences(self, channel: Channel, ledger: Ledger) -> list[int]:
         """Return the chunks whose digests the two ends do not account for alike."""
-        channel.send(Recall(0, ledger.size))
         differing: list[int] = []
+        for span, digests in self._recall(channel, ledger.size):
+            pairs = enumerate(zip(ledger.digests(span), digests), span.start // CHUNK)
+            differing += [chunk for chunk, (our, their) in pairs if our != their]
+        return differing
+
+    def _recall(self, channel: Channel, size: int) -> Iterator[tuple[Span, Sequence[bytes]]]:
+        """Yield the chunk digests that the source accounts for, with where they lie, as they come."""
+        channel.send(Recall(0, size))
         while channel.connection.unanswered:
             recorded = self._dialer.await_frame(channel)
             self._watch.moved()
             if isinstance(recorded, Recorded):
-                first = recorded.start // CHUNK
-                pairs = zip(ledger.digests(span_of(recorded)), recorded.digests)
-                differing += [first + at for at, (our, their) in enumerate(pairs) if our != their]
-        return differing
+                yield span_of(recorded), recorded.digests
 
     def _forget(self, chunk: int, ledger: Ledger) -> None:
         ledger.forget(chunk)
@@ -265,7 +289,6 @@ class DiskSync:
             )
 
     def _report(self, root: Root, hasher: Hasher, settler: Settler) -> DiskReport:
-        was_read = not self._plan.initial or not settler.bytes_written
         claim = Claim(
             root=root.root.hex(),
             algorithm=hasher.algorithm.name.lower(),
@@ -273,8 +296,9 @@ class DiskSync:
             source_read=SourceRead(
                 root.bytes_read, root.bytes_indexed, root.bytes_sampled, root.bytes_missed
             ),
-            target_read="read_back" if was_read else "before_write",
+            target_read=self._target_read(settler),
             source_unused=self._pair.unused,
+            target_index=self._adoption.as_read() if self._adoption else None,
         )
         counted = self._progress
         return DiskReport(
@@ -289,6 +313,12 @@ class DiskSync:
             repaired=self._repaired,
             claim=claim,
         )
+
+    def _target_read(self, settler: Settler) -> str:
+        if self._adoption and self._adoption.adopted:
+            return "index"
+        was_read = not self._plan.initial or not settler.bytes_written
+        return "read_back" if was_read else "before_write"
 
 
 def zero_tail(disk: TargetDisk, size: int) -> None:

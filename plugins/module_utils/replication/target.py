@@ -163,6 +163,7 @@ class TargetSession:
     def _take_read(self) -> _OpenChunk:
         read = self._ahead.next(self._channel.tend)
         self._ahead.release(read)
+        self._job.progress.count(read=read.bytes_read)
         is_zero = read.granules == self._hasher.zeros(read.span.length)
         chunk = _OpenChunk(read.span, read.granules, is_zero=is_zero)
         self._open[read.span.start // CHUNK] = chunk
