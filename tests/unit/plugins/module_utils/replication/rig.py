@@ -179,10 +179,14 @@ class Rig:
         return Source(named, **options)
 
     def plan(self, *sizes: int, **fields: Any) -> SyncPlan:
-        """Return a plan for disks of these sizes; their targets are named memory-sda and so on."""
+        """Return a plan for disks of these sizes; their targets are named memory-sda and so on.
+
+        `told` is what the plan says of each disk besides.
+        """
         names = [f"sd{chr(97 + number)}" for number in range(len(sizes))]
+        told = fields.pop("told", {})
         pairs = [
-            {"source": name, "target": f"memory-{name}", "size": size}
+            {"source": name, "target": f"memory-{name}", "size": size, **told}
             for name, size in zip(names, sizes)
         ]
         fields.setdefault("patience", 30.0)
