@@ -47,12 +47,34 @@ SPEC = ArgumentSpec(
         "total_bandwidth_limit": {"type": "int"},
         "gives_way": {"type": "bool", "default": False},
         "shared": {"type": "bool", "default": False},
+        "target_index": {
+            "type": "dict",
+            "options": {
+                "instance": {"type": "str", "required": True},
+                "snapshot": {"type": "str", "required": True},
+                "volumes": {"type": "dict", "required": True},
+            },
+        },
         "vm_snapshot": {"type": "dict", **VM_SNAPSHOT.as_suboptions()},
     },
     required_if=(
         ("state", "started", ("run", "worker_certificate")),
         ("state", "limited", ("bandwidth_limit", "total_bandwidth_limit"), True),
     ),
+)
+
+
+# What the worker is told of a disk, as `source_disks` of worker_replicate takes it.
+_FOR_THE_WORKER = (
+    "name",
+    "path",
+    "size",
+    "unused",
+    "uuid",
+    "reader",
+    "delta_reason",
+    "target_index",
+    "target_index_reason",
 )
 
 
@@ -102,10 +124,7 @@ def _public(record: Mapping[str, Any]) -> Dict[str, Any]:
     """Return the export as later steps need it; what check mode cannot know is null."""
     return {
         "certificate": record.get("certificate"),
-        "disks": [
-            _part(disk, "name", "path", "size", "unused", "uuid", "reader", "delta_reason")
-            for disk in record["disks"]
-        ],
+        "disks": [_part(disk, *_FOR_THE_WORKER) for disk in record["disks"]],
         "readings": [
             _part(
                 disk, "name", "reader", "reader_reason", "changed", "delta_reason", "delta_detail"

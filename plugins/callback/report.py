@@ -35,7 +35,10 @@ from typing import Any
 
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.ferry.hvm.plugins.module_utils.units import show_duration, show_size
-from ansible_collections.ferry.hvm.plugins.module_utils.workload.readings import describe_reading
+from ansible_collections.ferry.hvm.plugins.module_utils.workload.readings import (
+    describe_reading,
+    describe_target,
+)
 
 REPLICATE = "ferry.hvm.worker_replicate"
 
@@ -113,6 +116,8 @@ def _lines(name: str, workload: dict[str, Any]) -> list[str]:
             f"    claim: root {claim['root'][:16]} ({claim['algorithm']}), source {claim['source_view']}, "
             f"{show_size(claim['source_read']['read'])} of it read, target {claim['target_read']}"
         )
+        if describe_target(disk):
+            lines.append(f"    target: {describe_target(disk)}")
         if claim["source_unused"] is not None:
             lines.append(
                 f"    of it {show_size(claim['source_unused'])} are zeros because no file system used them"

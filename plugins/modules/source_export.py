@@ -132,6 +132,28 @@ options:
       - This is for a host that carries many migrations. A source server is exported to one at a time.
     type: bool
     default: false
+  target_index:
+    description:
+      - What the target was just reverted to, so that the source may vouch for what neither side changed since. It
+        is for a target that nothing wrote to after the revert; whoever says so wrongly has only the worker's random
+        sample between him and a wrong target.
+      - Where the source worker has noted otherwise at that snapshot (M(ferry.hvm.source_target_index)), or has noted
+        nothing, or reads all of the source, C(target_index_reason) in RV(export.disks) says so and all is compared.
+      - A start takes all notes of the migration, with this option or without.
+    type: dict
+    suboptions:
+      instance:
+        description: The appliance's number of the target instance.
+        type: str
+        required: true
+      snapshot:
+        description: The appliance's number of the snapshot.
+        type: str
+        required: true
+      volumes:
+        description: The appliance's numbers of the volumes that the snapshot holds, by the names of their disks.
+        type: dict
+        required: true
   vm_snapshot:
     description:
       - Has the host, a source worker, serve the disks of a VM's snapshot instead of its own. O(disks) and
@@ -278,7 +300,8 @@ export:
       description: >-
         The disks, C(name), C(path) and C(size) in bytes; without sizes in check mode. With O(used_blocks) also
         C(unused), the bytes that are served as zeros; with O(vm_snapshot) also C(uuid), that of the backing, C(reader)
-        and C(delta_reason), as in RV(export.readings).
+        and C(delta_reason), as in RV(export.readings). With O(target_index) also C(target_index), whether the target
+        may ask what the source vouches for, and C(target_index_reason), why not.
       type: list
       elements: dict
       sample:

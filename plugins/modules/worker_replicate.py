@@ -92,6 +92,16 @@ options:
           repeated in the result and its last line.
         type: str
         default: ''
+      target_index:
+        description:
+          - Whether the source is asked for what it vouches for, which is then not read but for a random sample. One
+            difference in the sample, and all is compared.
+        type: bool
+        default: false
+      target_index_reason:
+        description: Why the source vouches for nothing. It is only repeated in the result and its last line.
+        type: str
+        default: ''
   target_disks:
     description: For each source disk the volume that takes it.
     type: list
@@ -222,7 +232,7 @@ replication:
       description: >-
         The disks. C(name), C(size), C(target) (the device), C(found_by) (V(path), V(serial), V(content), V(size)
         or V(unit)) always; the other keys when the sync is done. C(content) is kind and id of what the disk holds
-        then, such as its partition table's. Of a VM's disks also C(uuid), C(reader) and C(delta_reason), as they were given.
+        then, such as its partition table's. Of a VM's disks also C(uuid), C(reader), C(delta_reason) and C(target_index_reason), as they were given.
       type: list
       elements: dict
       contains:
@@ -293,7 +303,9 @@ replication:
               type: dict
               sample: {indexed: 0, missed: 0, read: 3221225472, sampled: 0}
             target_read:
-              description: V(read_back) after the flush, or V(before_write).
+              description: >-
+                V(read_back) after the flush, or V(before_write). V(index) where some of the disk was not read, since source
+                and snapshot of the target vouch for it; what was written was read back.
               type: str
               sample: read_back
             source_unused:
@@ -302,6 +314,12 @@ replication:
                 held there; null where all of the disk was carried.
               type: int
               sample: 1879048192
+            target_index:
+              description: >-
+                With O(source_disks[].target_index) the bytes that the source C(offered), those of them that were C(adopted),
+                those that were C(sampled) to try that, and all that was C(read) of the target to be compared. Null without.
+              type: dict
+              sample: {adopted: 3213885440, offered: 3213885440, read: 275775488, sampled: 268435456}
 """
 
 from ansible_collections.ferry.hvm.plugins.module_utils.entry.replicate import SPEC, work_replicate

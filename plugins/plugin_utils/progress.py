@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Sequence, Tuple
 
 from ..module_utils.units import show_duration, show_size
-from ..module_utils.workload.readings import describe_reading
+from ..module_utils.workload.readings import describe_reading, describe_target
 
 # A plain line at each tenth of the way, but none within a minute of the last; and where a tenth takes long,
 # one before a person, or AWX, takes the silence for the end.
@@ -116,7 +116,7 @@ def summarize(replication: Mapping[str, Any]) -> str:
     return (
         f"{size} in sync after {show_duration(replication['seconds'])}: "
         f"{same} the same, {zero} zero, {data} of data that took {sent} to send"
-        f"{_describe_readings(replication['disks'])}"
+        f"{_describe_readings(replication['disks'])}{_describe_targets(replication['disks'])}"
     )
 
 
@@ -124,6 +124,12 @@ def _describe_readings(disks: Sequence[Mapping[str, Any]]) -> str:
     """Return by what a VM's disks were read, and why all of a disk was: what a slow delta is asked first."""
     told = [f"{disk['name']} {describe_reading(disk)}" for disk in disks if disk.get("reader")]
     return f"; read: {', '.join(told)}" if told else ""
+
+
+def _describe_targets(disks: Sequence[Mapping[str, Any]]) -> str:
+    told = [(disk["name"], describe_target(disk)) for disk in disks]
+    named = [f"{name} {words}" for name, words in told if words]
+    return f"; target: {', '.join(named)}" if named else ""
 
 
 class Reporter:

@@ -27,13 +27,14 @@ TO_THE_WORKER = (
 DATA = ("replicate_source_data", "prepare_target", "stop_instance", "detach_worker_volume")
 HELPERS_GO = ("delete_worker_volume", "delete_worker_image", "start_instance")
 OFF, MADE = "power_off_instance", "create_target_instance"
-SOURCE_SNAPSHOT, KEPT = "create_source_snapshot", "create_instance_snapshot"
+SOURCE_SNAPSHOT = "create_source_snapshot"
+KEPT = ("create_instance_snapshot", "note_target_index")
 GONE = "remove_source_snapshot"
 
 SEQUENCES = {
     "initial_os": (MADE, OFF, *TO_THE_WORKER, *DATA, *HELPERS_GO),
     "delta_os": (OFF, *TO_THE_WORKER, *DATA, *HELPERS_GO),
-    "initial_vm": (MADE, SOURCE_SNAPSHOT, OFF, *TO_THE_WORKER, *DATA, KEPT, *HELPERS_GO, GONE),
+    "initial_vm": (MADE, SOURCE_SNAPSHOT, OFF, *TO_THE_WORKER, *DATA, *KEPT, *HELPERS_GO, GONE),
     "delta_vm": (
         SOURCE_SNAPSHOT,
         OFF,
@@ -41,7 +42,7 @@ SEQUENCES = {
         *TO_THE_WORKER,
         *DATA,
         "delete_previous_snapshot",
-        KEPT,
+        *KEPT,
         *HELPERS_GO,
         GONE,
     ),

@@ -46,6 +46,8 @@ SPEC = ArgumentSpec(
                 "uuid": {"type": "str", "default": ""},
                 "reader": {"type": "str", "default": ""},
                 "delta_reason": {"type": "str", "default": ""},
+                "target_index": {"type": "bool", "default": False},
+                "target_index_reason": {"type": "str", "default": ""},
             },
         },
         "target_disks": {
@@ -72,7 +74,7 @@ SPEC = ArgumentSpec(
 )
 
 # What a source worker told of a disk, and the report repeats.
-_READING = ("uuid", "reader", "delta_reason")
+_READING = ("uuid", "reader", "delta_reason", "target_index_reason")
 
 Params = Mapping[str, Any]
 Record = Dict[str, Any]
@@ -174,13 +176,14 @@ def _describe(
 
 
 def _plan(params: Params, directory: str, matches: Sequence[Match]) -> SyncPlan:
-    unused = {disk["name"]: disk.get("unused") for disk in params["source_disks"]}
+    told = {disk["name"]: disk for disk in params["source_disks"]}
     pairs = [
         {
             "source": match.source.name,
             "target": match.device.path,
             "size": match.source.size,
-            "unused": unused[match.source.name],
+            "unused": told[match.source.name].get("unused"),
+            "target_index": told[match.source.name].get("target_index", False),
         }
         for match in matches
     ]

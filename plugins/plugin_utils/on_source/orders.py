@@ -231,6 +231,7 @@ def _start_document(order: Order, folder: str, disks: List[Order]) -> Order:
         "used_blocks": order["used_blocks"],
         "gives_way": order["gives_way"],
         "shared": order["shared"],
+        "target_index": order["target_index"],
         **_limits(order),
     }
 
@@ -278,6 +279,18 @@ def limited(order: Order, sender: Sender) -> Order:
     return {"changed": before != after, "before": before, "after": after}
 
 
+def noted(order: Order, sender: Sender) -> Order:
+    """Note what the target's disks hold at the snapshot that was just taken, where the index is of that sync."""
+    _refuse_without_root()
+    if order["check"]:
+        return {"changed": True, "doubts": {}}
+    names = ("index_directory", "instance", "snapshot", "disks")
+    document = dict({name: order[name] for name in names}, migration=order["migration_id"])
+    with exports.only_one(order["base"]):
+        doubts = sender.call("note_target", document)["doubts"]
+    return {"changed": len(doubts) < len(order["disks"]), "doubts": doubts}
+
+
 def _refuse_without_root() -> None:
     if os.geteuid() != 0:
         raise input_error(
@@ -296,4 +309,10 @@ def _public(record: exports.Record) -> Order:
     return {name: record.get(name) for name in ("migration_id", "run", "pid", "port")}
 
 
-ORDERS = {"info": info, "started": started, "limited": limited, "absent": absent}
+ORDERS = {
+    "info": info,
+    "started": started,
+    "limited": limited,
+    "noted": noted,
+    "absent": absent,
+}

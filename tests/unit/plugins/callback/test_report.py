@@ -30,6 +30,7 @@ SYNC: dict[str, Any] = {
                     "source_read": {"read": 2 << 30},
                     "target_read": "read_back",
                     "source_unused": 1 << 30,
+                    "target_index": None,
                 },
             }
         ]
@@ -53,6 +54,14 @@ def test_the_reader_of_a_vms_disk_is_shown_and_why_all_of_it_was_read() -> None:
     read = {**disk, "reader": "export", "delta_reason": "no_baseline"}
     lines = _lines("web01", {"steps": {}, "replication": {"disks": [read]}})
     assert lines[3] == "    read by export, whole (no_baseline)"
+
+
+def test_what_a_target_index_saved_is_shown() -> None:
+    (disk,) = SYNC["replication"]["disks"]
+    used = {"offered": 2 << 30, "adopted": 2 << 30, "sampled": 256 << 20, "read": 257 << 20}
+    claim = {**disk["claim"], "target_read": "index", "target_index": used}
+    lines = _lines("web01", {"steps": {}, "replication": {"disks": [{**disk, "claim": claim}]}})
+    assert lines[4] == "    target: 2.0 GiB by its index, 256.0 MiB of that read"
 
 
 def test_a_failure_names_its_step() -> None:

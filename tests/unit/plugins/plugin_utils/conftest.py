@@ -45,11 +45,15 @@ def status(told):
 def limit(told):
     json.dump(told, open(os.path.join(told["directory"], "limits.json"), "w"))
     return told
+def note_target(told):
+    json.dump(told, open(os.path.join(told["index_directory"], "noted.json"), "w"))
+    return {"doubts": {disk["name"]: "no index" for disk in told["disks"] if disk["name"] == "doubtful"}}
 COMMANDS = {
     "list": list_command,
     "view": lambda told: {"view": "moving", "reason": ""},
     "status": status,
     "limit": limit,
+    "note_target": note_target,
     "stop": stop,
 }
 """

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.units import GIB, MIB
 from ansible_collections.ferry.hvm.plugins.plugin_utils.progress import (
     DiskProgress,
@@ -147,7 +150,15 @@ def test_a_message_gets_a_line_of_its_own_on_a_terminal() -> None:
     assert screen.text.endswith("packed\nweb01: hello\n")
 
 
-REPORT = {"name": "sda", "size": GIB, "same": GIB - 2 * MIB, "zero": MIB, "data": MIB, "sent": MIB}
+REPORT: dict[str, Any] = {
+    "name": "sda",
+    "size": GIB,
+    "same": GIB - 2 * MIB,
+    "zero": MIB,
+    "data": MIB,
+    "sent": MIB,
+    "claim": {"target_index": None},
+}
 
 
 def test_a_result_joins_how_a_disk_was_found_and_how_it_went() -> None:
@@ -173,3 +184,36 @@ def test_the_last_line_tells_how_a_vms_disks_were_read() -> None:
     ]
     told = summarize({"seconds": 1.0, "disks": read}).partition("; ")[2]
     assert told == "read: disk-2000 by datastore, disk-2001 by export, whole (change_id_reset)"
+
+
+def used(**bytes_of: int) -> dict[str, Any]:
+    """A claim with what became of a target index."""
+    return {"target_index": {"offered": 0, "adopted": 0, "sampled": 0, "read": GIB, **bytes_of}}
+
+
+TARGETS: dict[str, tuple[dict[str, Any], str]] = {
+    "it was used": (
+        {"claim": used(offered=GIB, adopted=GIB, sampled=MIB)},
+        "sda 1.0 GiB by its index, 1.0 MiB of that read",
+    ),
+    "the sample differs": (
+        {"claim": used(offered=GIB, sampled=MIB)},
+        "sda all compared (it is not what its index says)",
+    ),
+    "nothing is offered": (
+        {"claim": used()},
+        "sda all compared (the source vouches for none of it)",
+    ),
+    "in doubt": (
+        {"target_index_reason": "it is torn"},
+        "sda all compared (it is torn)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("more", "words"), TARGETS.values(), ids=TARGETS)
+def test_the_last_line_tells_what_a_target_index_saved_or_why_it_did_not(
+    more: dict[str, Any], words: str
+) -> None:
+    line = summarize({"seconds": 1.0, "disks": [{**REPORT, **more}]})
+    assert line.partition("; ")[2] == f"target: {words}"

@@ -59,6 +59,7 @@ def a_start(base: Path, **other: Any) -> dict[str, Any]:
         "bandwidth_limit": None,
         "total_bandwidth_limit": None,
         "gives_way": False,
+        "target_index": None,
         "vm_snapshot": None,
         "shared": False,
         "key": "the private key",
@@ -210,6 +211,30 @@ def test_a_start_hands_on_the_limits_that_were_named(ask: Ask, base: Path) -> No
     told = json.loads((base / "web01/told.json").read_text())
     assert told["total_bandwidth_limit"] == 65536
     assert "bandwidth_limit" not in told
+
+
+def test_a_run_that_is_followed_is_not_asked_again_what_its_target_is(ask: Ask, base: Path) -> None:
+    """The controller that goes on with it has reverted nothing."""
+    told = {"instance": "1002", "snapshot": "1044", "volumes": {"disk-2000": "1007"}}
+    assert ask("started", vm_snapshot=VM, target_index=told)["changed"] is True
+    assert json.loads((base / "web01/told.json").read_text())["target_index"] == told
+    assert ask("started", vm_snapshot=VM)["changed"] is False
+
+
+def test_what_a_target_holds_is_noted_and_a_doubt_is_told(ask: Ask, tmp_path: Path) -> None:
+    noted = {
+        "index_directory": str(tmp_path),
+        "instance": "1002",
+        "snapshot": "1044",
+        "disks": [{"name": "disk-2000"}, {"name": "doubtful"}],
+    }
+    assert ask("noted", check=True, **noted) == {"changed": True, "doubts": {}}
+    assert not (tmp_path / "noted.json").exists()
+    assert ask("noted", **noted) == {"changed": True, "doubts": {"doubtful": "no index"}}
+    told = json.loads((tmp_path / "noted.json").read_text())
+    assert told == {**noted, "migration": "web01"}
+    noted["disks"] = [{"name": "doubtful"}]
+    assert ask("noted", **noted)["changed"] is False
 
 
 def test_two_migrations_may_use_two_ports(ask: Ask) -> None:

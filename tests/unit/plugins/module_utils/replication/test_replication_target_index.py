@@ -209,7 +209,7 @@ def test_a_target_that_is_not_what_it_is_said_to_be_is_compared_whole(
 def test_what_the_sample_does_not_meet_stays_until_all_is_compared(migration: Migration) -> None:
     """The limit of a sample, told in the claim: so a final delta compares."""
     migration.target.content[20 * CHUNK : 20 * CHUNK + 5] = b"wrong"
-    reports = []
+    reports: list[str] = []
     while not migration.is_right and len(reports) < 5:
         reports.append(migration.delta().claim.target_read)
         migration.prepare_and_keep()
@@ -279,7 +279,7 @@ def test_an_index_that_does_not_prove_itself_vouches_for_nothing(
         raw = bytearray(migration.path.read_bytes())
         raw[5000] ^= 1
         migration.path.write_bytes(raw)
-    other = {"identity": {**IDENTITY, "disk": "2001"}} if damage != "torn" else {}
+    other: dict[str, Any] = {"identity": {**IDENTITY, "disk": "2001"}} if damage != "torn" else {}
     report = migration.delta(**other)
     assert migration.doubts == {}
     assert report.claim.target_index == TargetRead(0, 0, 0, SIZE)
@@ -364,7 +364,7 @@ def test_after_a_sync_that_was_killed_the_next_one_compares_all(
     order = migration.order()
     taken, _doubts = take_targets({"sda": order}, TOLD)
     source = migration.rig.source(migration.source, indexes=taken)
-    plan = {"told": {"target_index": True}}
+    plan: dict[str, Any] = {"told": {"target_index": True}}
     with pytest.raises(FerryError):
         migration.rig.sync(source, migration.target, **plan)
     assert not migration.is_right
@@ -398,7 +398,7 @@ def test_a_sender_that_forgot_what_was_adopted_has_it_asked_again(migration: Mig
         return first()
 
     migration.rig.connect = connect
-    plan = {"told": {"target_index": True}, "connections": 1}
+    plan: dict[str, Any] = {"told": {"target_index": True}, "connections": 1}
     report = migration.rig.sync(source, migration.target, **plan).disks[0]
     source.export.close()
     assert report.claim.target_index is not None
