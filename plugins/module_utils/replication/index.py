@@ -33,6 +33,8 @@ _LENGTH = struct.Struct("!I")
 # What is read at a time when an index proves itself: 1 MiB of digests are 4 GiB of disk.
 _PIECE = 4096 * CHUNK
 
+_PER_CHUNK = CHUNK // GRANULE
+
 
 class DoubtError(Exception):
     """An index that cannot be believed, and why. The sync reads the disk instead."""
@@ -69,15 +71,19 @@ class GranuleFile:
             digests = _read_all(descriptor, length)
         return tuple(digests[at : at + DIGEST_SIZE] for at in range(0, length, DIGEST_SIZE))
 
+    def chunks(self) -> Iterator[Tuple[int, Tuple[bytes, ...]]]:
+        """Yield all chunks, rising, each with the digests of its granules."""
+        for piece in split(Span(0, self.size), _PIECE):
+            granules = self.granules(piece)
+            for first in range(0, len(granules), _PER_CHUNK):
+                number = (piece.start // GRANULE + first) // _PER_CHUNK
+                yield number, granules[first : first + _PER_CHUNK]
+
     def root(self, hasher: Hasher) -> bytes:
         """Return the root that the digests make."""
         ledger = Ledger(self.size, hasher)
-        for piece in split(Span(0, self.size), _PIECE):
-            granules = self.granules(piece)
-            for chunk in split(piece, CHUNK):
-                first = (chunk.start - piece.start) // GRANULE
-                own = granules[first : first + granule_count(chunk.length)]
-                ledger.note_granules(chunk.start // CHUNK, own)
+        for chunk, granules in self.chunks():
+            ledger.note_granules(chunk, granules)
         return ledger.root()
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Seq
 from ..errors import FerryError, InputError, RestartSyncError
 from .digests import Hasher
 from .disks import Disk, aligned_buffer
-from .geometry import Span, chunk_count, chunk_span, granule_count, merge, split
+from .geometry import Span, granule_count, merge, split
 from .granule_set import GranuleSet
 from .index import DoubtError, Head, Index, IndexWriter, drop_index, open_index
 from .limits import CHUNK, GRANULE
@@ -144,9 +144,9 @@ class IndexedReads:
         if index is None or prepared is None or self._order.is_full:
             return
         differing = ChangedGranules(index.size, prepared)
-        for chunk in range(chunk_count(index.size)):
+        for chunk, granules in index.chunks():
             if not self._changed.of_chunk(chunk) and not differing.of_chunk(chunk):
-                yield chunk, index.granules(chunk_span(chunk, index.size))
+                yield chunk, granules
 
     def note(self, chunk: int, granules: Tuple[bytes, ...]) -> None:
         """Keep for the next index what was answered for a chunk; where it cannot be kept there will be none."""
