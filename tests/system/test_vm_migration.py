@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.vm_snapshot import INDEXES
 
 from lab import migration, qemu, vms
 from lab.guests.marker import BootReport
@@ -123,7 +124,7 @@ class VmWorld:
             playbook=f"{step}_vm.yml",
             inventory=str(self.world.lab.vm_inventory),
             limit=VM,
-            extravars={"ferry_worker_image": str(self.world.image)},
+            extravars={"ferry_worker_image": str(self.world.image), "ferry_target_index": True},
         )
         assert job.status == "successful", job.output()
         return job, json.loads(report.read_text())[VM]
@@ -223,3 +224,32 @@ def test_a_delta_over_half_a_preparation_carries_what_was_written_and_reads_litt
     # The sync whose preparation was lost was the second: its data had been proven.
     assert vm_world.target_snapshots() == [f"ferry-snapshot-{INSTANCE}.3"]
     assert vm_world.world.leftovers() == []
+    assert sorted(path.name for path in notes()) == [f"disk-{key}.index.target" for key in DISKS]
+
+
+@pytest.mark.usefixtures("first_sync")
+def test_a_delta_that_reverted_its_target_reads_of_it_what_changed_and_a_sample(
+    vm_world: VmWorld,
+) -> None:
+    """The clone of the sync before wrote to its disks; the revert undoes that, and a sample finds it undone."""
+    vm_world.write("index")
+    found: list[list[str]] = []
+
+    def look(task: str) -> None:
+        if task.endswith(PREPARES):
+            found.append(vm_world.differences())
+
+    _job, report = vm_world.job("delta", look)
+    assert found == [[]]
+    for disk in report["replication"]["disks"]:
+        used = disk["claim"]["target_index"]
+        assert (disk["claim"]["target_read"], disk["target_index_reason"]) == ("index", "")
+        assert 0 < used["adopted"] == used["offered"] < disk["size"]
+        assert used["read"] == disk["size"] - used["adopted"] + used["sampled"]
+    assert vm_world.target_snapshots() == [f"ferry-snapshot-{INSTANCE}.4"]
+    assert vm_world.world.leftovers() == []
+
+
+def notes() -> list[Path]:
+    """What this machine, the source worker, has noted of the target's snapshot."""
+    return list((Path(INDEXES) / INSTANCE).glob("*.target"))
