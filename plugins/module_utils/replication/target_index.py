@@ -143,14 +143,15 @@ def _parse(raw: bytes, size: int) -> TargetIndex:
 def _take(path: str) -> bytes:
     """Return what was noted; it is gone for good then, whatever happens next."""
     try:
-        with open(_place(path), "rb") as stream:
-            raw = stream.read()
-        _remove(path)
+        try:
+            with open(_place(path), "rb") as stream:
+                return stream.read()
+        finally:
+            _remove(path)
     except FileNotFoundError:
         raise DoubtError("nothing was noted at the target's snapshot") from None
     except OSError as error:
         raise DoubtError("it cannot be taken: {}".format(error.strerror)) from error
-    return raw
 
 
 def _remove(path: str) -> None:

@@ -162,6 +162,7 @@ def test_a_ledger_names_what_is_missing_until_it_is_noted() -> None:
     assert list(ledger.missing()) == [1, 2]
     assert ledger.missing_count == 2
     assert ledger.digests(Span(2 * CHUNK, CHUNK + 1)) == [bytes(16), b"\4" * 16]
+    assert list(ledger.noted()) == [(0, b"\1" * 16), (3, b"\4" * 16)]
 
 
 def test_what_is_missing_of_a_ledger_is_named_without_a_list_of_everything() -> None:

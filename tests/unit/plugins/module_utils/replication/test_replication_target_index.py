@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,10 @@ import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.errors import FerryError, InputError
 from ansible_collections.ferry.hvm.plugins.module_utils.replication import adoption, indexed
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.errors import StoppedError
-from ansible_collections.ferry.hvm.plugins.module_utils.replication.index import DoubtError
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.index import (
+    DoubtError,
+    known_head,
+)
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.indexed import IndexOrder
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.limits import CHUNK, GRANULE
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.memory_disk import MemoryDisk
@@ -313,6 +318,24 @@ def test_nothing_is_noted_beside_an_index_of_another_sync(migration: Migration) 
     with pytest.raises(DoubtError, match="no index of that sync"):
         note_disk(str(migration.path), AT, root="00" * 16, extents=[])
     assert not migration.note.exists()
+
+
+def test_a_note_that_cannot_be_read_is_a_doubt(migration: Migration) -> None:
+    migration.note.unlink()
+    migration.note.mkdir()
+    taken, doubts = take_targets({"sda": migration.order()}, TOLD)
+    assert (taken["sda"].prepared, "cannot be taken" in doubts["sda"]) == (None, True)
+
+
+def test_a_note_of_bytes_outside_of_the_disk_is_a_doubt(migration: Migration) -> None:
+    """The index beside it was of a larger disk."""
+    head = known_head(str(migration.path))
+    assert head is not None
+    raw = json.dumps([AT, head.generation, head.root, [[SIZE, 1]]]).encode()
+    migration.note.write_bytes(hashlib.sha256(raw).hexdigest().encode() + b"\n" + raw)
+    migration.delta()
+    assert "outside of the disk" in migration.doubts["sda"]
+    assert migration.is_right
 
 
 def test_what_lies_beyond_the_source_s_disk_is_left_out(migration: Migration) -> None:
