@@ -54,9 +54,13 @@ def open_reception(home: str) -> socket.socket:
     return reception
 
 
-def receive(reception: socket.socket, register: Callable[[Document], Document]) -> None:
-    """Have `register` judge the orders that come, one after the other, until the process ends."""
-    turn = threading.Lock()
+def receive(
+    reception: socket.socket, register: Callable[[Document], Document], turn: threading.Lock
+) -> None:
+    """Have `register` judge the orders that come, one after the other, until the process ends.
+
+    `turn` is held until an order is answered: whoever has it may end the process and cuts off no answer.
+    """
 
     def meet(connected: socket.socket) -> None:
         with connected, turn:

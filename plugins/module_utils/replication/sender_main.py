@@ -194,10 +194,12 @@ def _serve(listener: socket.socket, reception: socket.socket, home: str, order: 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: server.stop())
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    registering = (reception, partial(_take_run, sender))
+    turn = threading.Lock()
+    registering = (reception, partial(_take_run, sender), turn)
     threading.Thread(target=receive, args=registering, name="ferry-register", daemon=True).start()
     server.serve()
-    return 0
+    with turn:  # Whose run was refused, so that nobody needs this sender, hears why.
+        return 0
 
 
 def _take_run(sender: _Sender, document: Mapping[str, Any]) -> Dict[str, Any]:

@@ -252,14 +252,17 @@ def test_connections_are_bounded_for_each_run_and_for_all_and_two_are_sure(
     assert counts == [CONNECTIONS] * full + [SURE_CONNECTIONS] * (RUNS - full)
 
 
-def serve(reception: socket.socket, take: Callable[[Any], None]) -> None:
+def serve(
+    reception: socket.socket, take: Callable[[Any], None], turn: threading.Lock | None = None
+) -> None:
     """Have `take` judge orders for as long as the tests last; who is taken is served on 5994."""
 
     def register(order: Any) -> dict[str, Any]:
         take(order)
         return {"port": 5994}
 
-    threading.Thread(target=registration.receive, args=(reception, register), daemon=True).start()
+    arguments = (reception, register, turn or threading.Lock())
+    threading.Thread(target=registration.receive, args=arguments, daemon=True).start()
 
 
 @pytest.fixture
@@ -311,6 +314,24 @@ def test_a_refusal_keeps_its_kind_on_its_way(tmp_path: Path) -> None:
     serve(reception, refuse)
     with pytest.raises(TransientError, match=r"Not now\. Later\."):
         registration.register_run(str(tmp_path), {})
+
+
+def test_a_sender_leaves_only_when_the_last_refusal_is_said(tmp_path: Path) -> None:
+    reception, turn = registration.open_reception(str(tmp_path)), threading.Lock()
+
+    def refuse(_order: Any) -> None:
+        raise TransientError("x" * (8 << 20))  # More than a socket holds for who does not listen.
+
+    serve(reception, refuse, turn)
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(str(tmp_path / "register"))
+        peer.sendall(b'{"release": "0.1.0", "order": {}}\n')
+        peer.settimeout(DEADLINE)
+        begun = peer.recv(1)
+        assert not turn.acquire(blocking=False)
+        rest = peer.makefile("rb").readline()
+    assert json.loads(begun + rest)["error"]["kind"] == "transient"
+    assert turn.acquire(timeout=DEADLINE)
 
 
 def test_a_sender_that_is_not_there_has_left(tmp_path: Path) -> None:
