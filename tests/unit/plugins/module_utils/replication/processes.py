@@ -124,13 +124,15 @@ def wait_for_end(directory: Path) -> Answer:
 
 
 def plan_of(rig: Rig, port: int, target: Path, size: int, **fields: Any) -> SyncPlan:
+    """Return the plan of one disk; `pair` is what it says of that besides."""
     fields.setdefault("run", RUN)
+    pair = fields.pop("pair", {})
     return receiver.plan_sync(
         address="127.0.0.1",
         port=port,
         directory=str(rig.directory),
         peer_certificate=rig.trusted,
-        disks=[{"source": "sda", "target": str(target), "size": size}],
+        disks=[{"source": "sda", "target": str(target), "size": size, **pair}],
         **fields,
     )
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,102 +14,39 @@ from typing import Any
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.errors import FerryError, InputError
 from ansible_collections.ferry.hvm.plugins.module_utils.replication import adoption, indexed
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.digests import (
+    Algorithm,
+    Hasher,
+)
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.errors import StoppedError
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.index import (
     DoubtError,
     known_head,
 )
-from ansible_collections.ferry.hvm.plugins.module_utils.replication.indexed import IndexOrder
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.ledger import Ledger
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.limits import CHUNK, GRANULE
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.memory_disk import MemoryDisk
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.plan import (
-    DiskReport,
     TargetRead,
 )
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.progress import DiskProgress
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.target_index import (
-    TargetSnapshot,
     note_disk,
     take_targets,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.plugins.module_utils.replication.reverted_target import (
+    AT,
+    TOLD,
+    Changes,
+    Migration,
+)
 from tests.unit.plugins.module_utils.replication.rig import Papers, Rig, noise, patched
 
 SIZE = 24 * CHUNK + 5 * GRANULE + 512
-CHUNKS = 25
-IDENTITY = {"machine": "4203-9f", "disk": "2000", "backing": "6000-c2"}
-AT = TargetSnapshot("1002", "1044", "1007")
-TOLD = {"instance": "1002", "snapshot": "1044", "volumes": {"sda": "1007"}}
-
-Changes = list[tuple[int, bytes]]
-
-
-class Migration:
-    """One disk that is synced, prepared, kept in a snapshot, used, and reverted for the next sync."""
-
-    def __init__(self, rig: Rig, folder: Path, content: bytes) -> None:
-        self.rig = rig
-        self.path = folder / "sda.index"
-        self.note = folder / "sda.index.target"
-        self.source = MemoryDisk(content)
-        self.target = MemoryDisk(bytes(len(content)))
-        self.count = 0
-        self.root = ""
-        self.doubts: dict[str, str] = {}
-        self._extents: list[tuple[int, int]] = []
-
-    def change(self, *changes: tuple[int, bytes]) -> None:
-        """Change the source, and have its change tracking tell of it at the next sync."""
-        self.source.content[:] = patched(self.source.content, *changes)
-        self._extents += [(start, len(piece)) for start, piece in changes]
-
-    def order(self, **other: Any) -> IndexOrder:
-        """What a source worker is told of the next sync."""
-        self.count += 1
-        since = f"52/{self.count - 1}" if self.count > 1 else ""
-        usual = {
-            "path": str(self.path),
-            "identity": IDENTITY,
-            "generation": self.count,
-            "change_id": f"52/{self.count}",
-            "since": since,
-            "extents": self._extents,
-        }
-        self._extents = []
-        return IndexOrder(**{**usual, **other})
-
-    def sync(self, order: IndexOrder, **plan: Any) -> DiskReport:
-        """Sync once; the counters of the target are of this sync only."""
-        self.target.bytes_read = self.target.bytes_written = 0
-        self.rig.put_key()
-        source = self.rig.source(self.source, indexes={"sda": order})
-        try:
-            report = self.rig.sync(source, self.target, **plan).disks[0]
-        finally:
-            source.export.close()
-        self.root = report.claim.root
-        return report
-
-    def prepare_and_keep(self, *changes: tuple[int, bytes]) -> bytes:
-        """Prepare the guest, take a snapshot, have the source worker note it; return what the snapshot holds."""
-        self.target.content[:] = patched(self.target.content, *changes)
-        extents = [(start, len(piece)) for start, piece in changes]
-        note_disk(str(self.path), AT, root=self.root, extents=extents)
-        return bytes(self.target.content)
-
-    def delta(
-        self, told: dict[str, Any] | None = None, *, recalls: bool = True, **other: Any
-    ) -> DiskReport:
-        """Begin a sync as the sender's `start` does, and sync."""
-        taken, self.doubts = take_targets({"sda": self.order(**other)}, told or TOLD)
-        assert not self.note.exists()
-        return self.sync(taken["sda"], told={"target_index": recalls})
-
-    @property
-    def is_right(self) -> bool:
-        """Whether the target is the source's equal."""
-        return bytes(self.target.content) == bytes(self.source.content)
+ANOTHER_DISK = {"machine": "4203-9f", "disk": "2001", "backing": "6000-c2"}
 
 
 @pytest.fixture
@@ -133,8 +71,6 @@ def small_samples(monkeypatch: pytest.MonkeyPatch) -> None:
 
 PREPARATION: Changes = [(2 * CHUNK + 8192, noise(8192, seed=5)), (SIZE - 512, b"moved")]
 CHANGES: Changes = [(7 * CHUNK, noise(3 * GRANULE, seed=3)), (9 * CHUNK - 5, b"0123456789")]
-# Chunks of the preparation, the last one too, and of the changes of the source.
-TOUCHED = 5
 
 
 @pytest.mark.usefixtures("small_samples")
@@ -284,7 +220,7 @@ def test_an_index_that_does_not_prove_itself_vouches_for_nothing(
         raw = bytearray(migration.path.read_bytes())
         raw[5000] ^= 1
         migration.path.write_bytes(raw)
-    other: dict[str, Any] = {"identity": {**IDENTITY, "disk": "2001"}} if damage != "torn" else {}
+    other: dict[str, Any] = {"identity": ANOTHER_DISK} if damage != "torn" else {}
     report = migration.delta(**other)
     assert migration.doubts == {}
     assert report.claim.target_index == TargetRead(0, 0, 0, SIZE)
@@ -430,11 +366,15 @@ def test_a_sender_that_forgot_what_was_adopted_has_it_asked_again(migration: Mig
     assert migration.is_right
 
 
-def test_a_stopped_target_reads_no_sample_to_its_end(migration: Migration) -> None:
-    migration.rig.stop.set()
-    taken, _doubts = take_targets({"sda": migration.order()}, TOLD)
-    with pytest.raises(FerryError):
-        migration.sync(taken["sda"], told={"target_index": True})
+def test_a_target_that_is_stopped_reads_no_sample_to_its_end() -> None:
+    """Of a disk of many TiB that would take minutes."""
+    disk, hasher, stop = MemoryDisk(bytes(3 * CHUNK)), Hasher(Algorithm.SHA256), threading.Event()
+    offer, ledger = Ledger(disk.size, hasher), Ledger(disk.size, hasher)
+    offer.note_granules(1, hasher.zeros(CHUNK))
+    stop.set()
+    with pytest.raises(StoppedError):
+        adoption.Adoption(offer, disk, DiskProgress("sda", disk.size)).try_out(ledger, stop)
+    assert (disk.bytes_read, ledger.missing_count) == (0, 3)
 
 
 SMALL = 3 * CHUNK + 2 * GRANULE + 700
