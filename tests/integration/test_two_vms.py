@@ -15,7 +15,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -37,6 +36,7 @@ from tests.integration.replication_ends import (
     started,
     write_random,
 )
+from tests.support.events import DEADLINE, await_event
 from tests.support.vcenter_client import log_in
 from tests.support.vsphere_modules import VsphereModules, connection_of
 
@@ -47,7 +47,6 @@ SIZE = 64 * MIB
 KEY = 2000
 # At this a sync of such a disk takes four minutes, and moves every four seconds.
 SLOW = 256 * 1024
-DEADLINE = 300.0
 READERS = {"web01": "export", "db01": "datastore"}
 
 
@@ -185,15 +184,6 @@ class Migration:
         return [
             each["name"] for each in self.modules.snapshots(of_ferry=True, name=self.modules.vm)
         ]
-
-
-def await_event(what: str, has_happened: Callable[[], bool]) -> None:
-    """Return when it has happened; raises TimeoutError."""
-    deadline = time.monotonic() + DEADLINE
-    while not has_happened():
-        if time.monotonic() > deadline:
-            raise TimeoutError(what)
-        time.sleep(0.05)
 
 
 def kill_receiver(killed: Migration) -> None:

@@ -14,7 +14,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -32,7 +31,8 @@ from ansible_collections.ferry.hvm.plugins.module_utils.vsphere.errors import (
 from ansible_collections.ferry.hvm.plugins.module_utils.waiting import TooSlowError
 
 from lab.vcenter.server import start_vcenter, stop_vcenter
-from tests.support.vcenter_client import DEADLINE, Client, log_in
+from tests.support.events import await_event
+from tests.support.vcenter_client import Client, log_in
 from tests.support.vsphere_modules import VsphereModules, connection_of, diff_of, fresh_modules
 
 MIB = 1 << 20
@@ -47,13 +47,6 @@ def modules(tmp_path: Path) -> Iterator[VsphereModules]:
         yield opened
 
 
-def await_true(is_true: Callable[[], bool]) -> None:
-    last = time.monotonic() + DEADLINE
-    while not is_true():
-        assert time.monotonic() < last
-        time.sleep(0.02)
-
-
 def await_task(client: Client, name: str) -> None:
     """A task of this name works on web01."""
     vm = client.vm("web01")
@@ -66,7 +59,7 @@ def await_task(client: Client, name: str) -> None:
         ]
         return any(name in each for each in running)
 
-    await_true(is_at_work)
+    await_event(f"{name} is at work", is_at_work)
 
 
 @contextmanager
@@ -204,7 +197,7 @@ def test_vm_that_is_exported_is_waited_for(modules: VsphereModules) -> None:
     lease = (
         client.read(client.vm("web01"), "snapshot").rootSnapshotList[0].snapshot.ExportSnapshot()
     )
-    await_true(lambda: client.read(lease, "state") == "ready")
+    await_event("the lease is ready", lambda: client.read(lease, "state") == "ready")
     with pytest.raises(TooSlowError, match=r"the removal of snapshot.*TaskInProgress"):
         modules.remove(wait_timeout=1)
     with at_work(modules.remove) as run:
@@ -222,7 +215,7 @@ def await_task_failed(client: Client) -> None:
         return sum(client.read(task, "info.state") == "error" for task in tasks)
 
     before = count()
-    await_true(lambda: count() > before)
+    await_event("a removal is refused", lambda: count() > before)
 
 
 def test_vcenter_is_reached_through_a_proxy(modules: VsphereModules) -> None:

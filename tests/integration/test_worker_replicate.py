@@ -10,9 +10,8 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import Any, Callable, Iterator, Mapping
+from typing import Any, Iterator, Mapping
 
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.worker.block_devices import is_claimed
@@ -32,13 +31,13 @@ from tests.integration.replication_ends import (
     write_random,
 )
 from tests.support.awx import Job
+from tests.support.events import DEADLINE, await_event
 
 # The other file that needs the machine for itself may be at work first.
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("alone")]
 
 MIGRATION = "test-worker-replicate"
 SIZE = 24 * MIB
-DEADLINE = 60.0
 # A volume is larger than its source's disk as a rule.
 VOLUME_SIZE = 32 * MIB
 
@@ -134,15 +133,6 @@ def test_a_first_sync_and_a_delta_make_the_target_equal(
     assert (claim["source_view"], claim["target_read"]) == ("moving", "read_back")
     assert len(claim["root"]) == 32
     assert second.results["opened"]["replaced"]["run"] == "t-1"
-
-
-def await_event(what: str, has_happened: Callable[[], bool]) -> None:
-    """Return when it has happened; raises TimeoutError."""
-    deadline = time.monotonic() + DEADLINE
-    while not has_happened():
-        if time.monotonic() > deadline:
-            raise TimeoutError(what)
-        time.sleep(0.05)
 
 
 def is_asked_to_end(pid: int) -> bool:

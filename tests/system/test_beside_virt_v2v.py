@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import qemu, services
+from lab import qemu
 from lab.command import run
 from lab.guests.marker import LAST_LINE, BootReport, read_reports
 from lab.settings import LabSettings
@@ -79,12 +79,8 @@ class Outcome:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabSettings]:
-    with machine_lab("beside", 8, tmp_path_factory.mktemp("beside")) as made:
-        services.ensure_dhcp(made)
-        try:
-            yield made
-        finally:
-            services.stop_services(made)
+    with machine_lab("beside", 8, tmp_path_factory.mktemp("beside"), dhcp=True) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from lab import qemu, services
+from lab import qemu
 from lab.guests.marker import BootReport
 from lab.migration import wait_for_report
 from lab.settings import LabSettings
@@ -76,12 +76,8 @@ STABLE_NAME = re.compile(r"UUID=[0-9a-f-]{36}|/dev/mapper/(?:vg0-root|root_crypt
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabSettings]:
-    with machine_lab("shapes", 11, tmp_path_factory.mktemp("shapes")) as made:
-        services.ensure_dhcp(made)
-        try:
-            yield made
-        finally:
-            services.stop_services(made)
+    with machine_lab("shapes", 11, tmp_path_factory.mktemp("shapes"), dhcp=True) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

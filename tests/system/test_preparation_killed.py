@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from lab import qemu, services
+from lab import qemu
 from lab.migration import wait_for_report
 from lab.settings import LabSettings
 from lab.shapes.build import ShapedServer, ensure_shape
@@ -223,12 +223,8 @@ def digest_of(flat: Path, extents: list[tuple[int, int, int]]) -> str:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabSettings]:
-    with machine_lab("kills", 9, tmp_path_factory.mktemp("kills")) as made:
-        services.ensure_dhcp(made)
-        try:
-            yield made
-        finally:
-            services.stop_services(made)
+    with machine_lab("kills", 9, tmp_path_factory.mktemp("kills"), dhcp=True) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

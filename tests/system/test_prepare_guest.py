@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from lab import qemu, services
+from lab import qemu
 from lab.accelerator import choose_acceleration
 from lab.guests.marker import BootReport
 from lab.guests.source import SourceServer, ensure_source
@@ -146,12 +146,8 @@ def original(server: SourceServer, device: str) -> Path:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabSettings]:
-    with machine_lab("prepare", 14, tmp_path_factory.mktemp("prepare")) as made:
-        services.ensure_dhcp(made)
-        try:
-            yield made
-        finally:
-            services.stop_services(made)
+    with machine_lab("prepare", 14, tmp_path_factory.mktemp("prepare"), dhcp=True) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
