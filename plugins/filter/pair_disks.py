@@ -20,6 +20,8 @@ description:
   - A pair is never guessed. The operator's map comes first, then equal names, then, if there are as
     many volumes as disks, the order of unit numbers with the guest's root volume first.
   - Fails where a pair is not certain, or where a volume is smaller than its disk.
+extends_documentation_fragment:
+  - ferry.hvm.pairing
 positional: instance
 options:
   _input:
@@ -27,23 +29,10 @@ options:
     type: list
     elements: dict
     required: true
-  instance:
-    description: The target instance, as M(ferry.hvm.morpheus_instance_info) returns it.
-    type: dict
-    required: true
-  worker:
-    description: Name of the worker volume, which takes no disk.
-    type: str
-    required: true
   disk_map:
     description: Source disk name to target volume name.
     type: dict
     default: {}
-  only:
-    description: Names of the disks to carry. Left out or empty, all fixed disks.
-    type: list
-    elements: str
-    default: []
 """
 
 EXAMPLES = r"""

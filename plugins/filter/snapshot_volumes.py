@@ -18,6 +18,8 @@ author: The Ferry authors (@ferry-hvm)
 description:
   - Returns, for each disk of the source, the number of the volume that takes it, if the snapshot holds that volume.
   - Disks and volumes are paired as P(ferry.hvm.pair_disks#filter) does it.
+extends_documentation_fragment:
+  - ferry.hvm.pairing
 positional: instance, snapshot
 options:
   _input:
@@ -25,27 +27,14 @@ options:
     type: list
     elements: dict
     required: true
-  instance:
-    description: The target instance, as M(ferry.hvm.morpheus_instance_info) returns it.
-    type: dict
-    required: true
   snapshot:
     description: The snapshot, as M(ferry.hvm.morpheus_snapshot) returns it.
     type: dict
-    required: true
-  worker:
-    description: Name of the worker volume, which takes no disk.
-    type: str
     required: true
   disk_map:
     description: Source disk name to target volume name.
     type: dict
     default: {}
-  only:
-    description: Names of the disks to carry. Left out or empty, all fixed disks.
-    type: list
-    elements: str
-    default: []
 """
 
 EXAMPLES = r"""

@@ -20,6 +20,8 @@ description:
   - A volume is known by O(wishes) C(disk_map), else by the name of its disk. Where no name is equal, disks and volumes pair in
     their order; then nothing is added or deleted.
   - No volume is shrunk, and only one that takes no disk and that C(deletable) names is deleted.
+extends_documentation_fragment:
+  - ferry.hvm.pairing
 positional: instance
 options:
   _input:
@@ -27,25 +29,12 @@ options:
     type: list
     elements: dict
     required: true
-  instance:
-    description: The target instance, as M(ferry.hvm.morpheus_instance_info) returns it.
-    type: dict
-    required: true
-  worker:
-    description: Name of the worker volume, which takes no disk.
-    type: str
-    required: true
   wishes:
     description: >-
       What the operator said: C(datastore) for new volumes, and, all optional, C(datastores) by disk, C(disk_map) from disk to volume,
       C(deletable) names of volumes.
     type: dict
     required: true
-  only:
-    description: Names of the disks to carry. Left out or empty, all fixed disks.
-    type: list
-    elements: str
-    default: []
 """
 
 EXAMPLES = r"""
