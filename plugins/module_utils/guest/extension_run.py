@@ -225,7 +225,7 @@ def _listen(
 
 def _read(process: "subprocess.Popen[bytes]", deadline: float) -> bytes:
     """Return what the program says next, nothing at its end. Raises TimeoutExpired when time is up."""
-    output = cast("IO[bytes]", process.stdout)  # It is a pipe: `start_talking` asks for one.
+    output = cast(IO[bytes], process.stdout)  # It is a pipe: `start_talking` asks for one.
     left = deadline - time.monotonic()
     if left <= 0 or not select.select([output], [], [], left)[0]:
         raise subprocess.TimeoutExpired(process.args, left)

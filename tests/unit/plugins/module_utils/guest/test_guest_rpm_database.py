@@ -85,7 +85,7 @@ def guest(tmp_path: Path, packages: list[str]) -> Guest:
 
 def remove(guest: Guest, *names: str) -> None:
     change = RemovePackages(names, "why", RPM.remove)
-    apply_plan(Plan((change,), ()), cast("MountedGuest", guest), untimed)
+    apply_plan(Plan((change,), ()), cast(MountedGuest, guest), untimed)
 
 
 def test_a_real_database_tells_packages_and_what_they_need(guest: Guest) -> None:
