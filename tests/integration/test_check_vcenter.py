@@ -138,7 +138,8 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the role's rules say of each of DIGESTS: whether the readers agree, and which are broken."""
     rules = CHECKOUT / "roles" / "check_vcenter" / "vars" / "main.yml"
     judged = [
-        _judged(f"case_{number}", digests) for number, (digests, _agree) in enumerate(DIGESTS.values())
+        _judged(f"case_{number}", digests)
+        for number, (digests, _agree) in enumerate(DIGESTS.values())
     ]
     run = Playground(tmp_path_factory.mktemp("rules"), PYTHON).run(
         [{"ansible.builtin.include_vars": str(rules)}, *judged]
