@@ -224,7 +224,8 @@ def write_play(lab: LabSettings, address: str) -> None:
         "ansible_user": "root",
         "ansible_python_interpreter": "/usr/bin/python3",
         "ansible_ssh_private_key_file": str(lab.operator_key),
-        "ansible_ssh_common_args": f"-o UserKnownHostsFile={lab.known_hosts}",
+        # No connection that is shared: one to a worker of a killed run, which had this address, would be taken.
+        "ansible_ssh_common_args": f"-o UserKnownHostsFile={lab.known_hosts} -o ControlPath=none",
     }
     content = {"all": {"hosts": {"worker": worker}}}
     (lab.directory / "worker.yml").write_text(yaml.safe_dump(content))
