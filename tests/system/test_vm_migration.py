@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 import pytest
@@ -119,7 +119,7 @@ class VmWorld:
         """Run the playbook as AWX does; return the job, and what its report says of the VM."""
         report, job = self.world.lab.directory / "report-awx.json", Job(at_task=at_task)
         job.run(
-            self.world.lab.directory / "awx",
+            Path(mkdtemp(prefix="awx-", dir=self.world.lab.directory), "job"),
             environment={"FERRY_REPORT_FILE": str(report)},
             playbook=f"{step}_vm.yml",
             inventory=str(self.world.lab.vm_inventory),

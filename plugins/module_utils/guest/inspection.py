@@ -143,7 +143,7 @@ def _read_files(tree: GuestTree) -> Dict[str, str]:
     for path in paths:
         text = tree.read(path)
         place = tree.host_path(path) if text is not None else None
-        if text is not None and place not in seen:
+        if text is not None and not (place in seen and path.startswith("/boot/")):
             files[path] = text
             seen.add(place)
     return files

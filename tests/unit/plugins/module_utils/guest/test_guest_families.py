@@ -12,6 +12,7 @@ from typing import IO, NamedTuple
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.errors import PlanError
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.facts import GuestFacts
+from ansible_collections.ferry.hvm.plugins.module_utils.guest.first_boot import LINK, UNIT_FILE
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.inspection import inspect
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.plan import make_plan
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.rules import Options
@@ -107,6 +108,16 @@ def test_drivers_in_the_familys_own_initramfs_are_seen(tmp_path: Path, family: F
         (family.kernel, family.image, ALL)
     ]
     assert {family.network, "/boot/loader/entries/one.conf"} <= set(facts.files)
+
+
+def test_a_unit_is_seen_beside_the_link_that_enables_it(tmp_path: Path) -> None:
+    build_tree(tmp_path, FAMILIES["Ubuntu 22.04"])
+    unit, link = (tmp_path / path.lstrip("/") for path in (UNIT_FILE, LINK))
+    link.parent.mkdir(parents=True)
+    unit.write_text("[Unit]\n")
+    assert LINK not in look_into(tmp_path).files
+    link.symlink_to(UNIT_FILE)
+    assert look_into(tmp_path).files[LINK] == "[Unit]\n"
 
 
 def test_a_family_that_is_not_handled_is_refused_by_name(tmp_path: Path) -> None:
