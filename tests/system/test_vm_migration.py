@@ -227,6 +227,7 @@ def test_a_delta_over_half_a_preparation_carries_what_was_written_and_reads_litt
     assert sorted(path.name for path in notes()) == [f"disk-{key}.index.target" for key in DISKS]
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("first_sync")
 def test_a_delta_that_reverted_its_target_reads_of_it_what_changed_and_a_sample(
     vm_world: VmWorld,
