@@ -202,11 +202,15 @@ class Rig:
     def sync(
         self, source: Source, *targets: MemoryDisk, sizes: tuple[int, ...] = (), **fields: Any
     ) -> SyncReport:
-        """Run one sync of all disks; the source has no connection left when this returns."""
+        """Run one sync of all disks; the source has no connection left when this returns.
+
+        A wish to stop is over then, whether the test had it or, at a failure, the receiver.
+        """
         disks = list(source._disks.values())
         plan = self.plan(*(sizes or [disk.size for disk in disks]), **fields)
         by_name = {f"memory-sd{chr(97 + n)}": target for n, target in enumerate(targets)}
         with contextlib.ExitStack() as stack:
+            stack.callback(self.stop.clear)
             stack.callback(source.join)
             return receiver.run_sync(
                 plan,

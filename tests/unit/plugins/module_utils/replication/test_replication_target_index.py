@@ -330,7 +330,6 @@ def test_after_a_sync_that_was_killed_the_next_one_compares_all(
     assert not migration.is_right
     whole.content[:] = migration.target.content
     migration.target = whole
-    migration.rig.stop.clear()
     migration.rig.put_key()
     if not same_sender:
         source.export.close()
