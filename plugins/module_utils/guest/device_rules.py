@@ -7,10 +7,9 @@ from __future__ import annotations
 import re
 from typing import List, Optional
 
-from .changes import EditFile, RemoveFile
+from .changes import EditFile
 from .device_names import is_unstable, stable_name
 from .facts import GuestFacts
-from .inspection import LVM_DEVICES
 from .rules import Finding, Note, Options, Results
 from .tables import Row, edit_field, read_rows
 
@@ -39,20 +38,6 @@ def resume(facts: GuestFacts, _options: Options) -> Results:
         after = _RESUME.sub(lambda match: match.group(1) + _name(match.group(2), facts), text)
         if after != text:
             yield EditFile(path, text, after, _WHY)
-
-
-def lvm_devices(facts: GuestFacts, _options: Options) -> Results:
-    """LVM looks at all disks, and not only at those whose serial numbers it once wrote down (RHEL 9).
-
-    Volumes on any other disk would be missing at boot. Without the file LVM looks at every disk
-    (lvmdevices(8)); virt-v2v removes it too.
-    """
-    text = facts.files.get(LVM_DEVICES)
-    if text is not None:
-        why = (
-            "it admits disks by serial numbers of the old hardware (vgimportdevices makes it anew)"
-        )
-        yield RemoveFile(LVM_DEVICES, text, why)
 
 
 def _name(device: str, facts: GuestFacts) -> str:

@@ -33,6 +33,7 @@ class FileSystem:
     `partition` is its number, 0 for a whole disk. Identifiers are empty where there is none. What lies
     on a logical volume, an array or an encrypted device has no `disk`; `names` are what the guest calls
     such a device, whatever its disks are called. `subvolume` is that of a root on Btrfs, if it has one.
+    `group` is the volume group that it is a part of or lies on.
     """
 
     disk: str
@@ -44,6 +45,7 @@ class FileSystem:
     partition_uuid: str = ""
     names: Tuple[str, ...] = ()
     subvolume: str = ""
+    group: str = ""
 
     @property
     def title(self) -> str:
@@ -66,13 +68,15 @@ class Kernel:
 
     `initramfs` is the image's path in the guest, None if there is none; `ready` are the virtio
     drivers that this kernel has when it looks for its root: in that image, or built in;
-    `available` are those it could be given.
+    `available` are those it could be given. `copies` are the guest's files, of those that are edited
+    here, that lie in that image too.
     """
 
     version: str
     initramfs: Optional[str]
     ready: FrozenSet[str]
     available: FrozenSet[str]
+    copies: FrozenSet[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from .changes import EditFile, RebuildInitramfs
 from .commands import SCRATCH
@@ -13,6 +13,7 @@ from .device_names import find_file_system
 from .facts import VIRTIO_DRIVERS, GuestFacts, Kernel
 from .families import RPM, family_of
 from .inspection import INITRAMFS_MODULES
+from .lvm_rules import VIRTIO, changed_settings
 from .menu_rules import boot_arguments, boot_kernel
 from .rules import Finding, Note, Options, Results
 from .tables import read_rows
@@ -30,8 +31,21 @@ _KNOWS_CMDLINE = "037"
 _OMITTED = re.compile(r"^[ \t]*omit_drivers\+?=[\"']([^\"'\n]*)", re.MULTILINE)
 
 
+class _Lack(NamedTuple):
+    """What is wrong with an image: the drivers that it lacks, and the files of which it has an old copy."""
+
+    drivers: List[str]
+    copies: List[str]
+
+    @property
+    def why(self) -> str:
+        """What is wrong, in words."""
+        lacks = [f"it lacks {', '.join(self.drivers)}"] if self.drivers else []
+        return "; ".join([*lacks, *(f"it has {path} as it was" for path in self.copies)])
+
+
 def initramfs(facts: GuestFacts, _options: Options) -> Results:
-    """Each kernel's initramfs has the virtio drivers that the kernel can have.
+    """Each kernel's initramfs has the virtio drivers that the kernel can have, and LVM's settings as they are.
 
     Where dracut makes it, that of the kernel that boots: its image has all drivers then and is several
     times as large, and /boot seldom has room for one of each kernel.
@@ -39,21 +53,23 @@ def initramfs(facts: GuestFacts, _options: Options) -> Results:
     is_dracut = family_of(facts.distribution) is RPM
     chosen = boot_kernel(facts) if is_dracut else None
     boots = chosen.version if chosen else facts.default_kernel or _last(facts)
-    lacking: Dict[str, List[str]] = {}
+    lacking: Dict[str, _Lack] = {}
+    changed = changed_settings(facts)
     for kernel in facts.kernels:
         missing = [driver for driver in VIRTIO_DRIVERS if driver not in kernel.ready]
         useless = [driver for driver in missing if driver not in kernel.available]
+        lack = _Lack(missing, sorted(kernel.copies & changed))
         if kernel.version == boots and (useless or kernel.initramfs is None):
             yield _unusable(kernel, useless)
         elif useless or kernel.initramfs is None:
             yield Note(f"Kernel {kernel.version} cannot boot on virtio; it is not the default.")
-        elif missing and is_dracut and kernel.version != boots:
+        elif lack.why and is_dracut and kernel.version != boots:
             yield Note(
-                f"The initramfs of kernel {kernel.version}, which is not the default, has no virtio:"
-                f" after the migration run `dracut --force --kver {kernel.version}` in the guest."
+                f"The initramfs of kernel {kernel.version}, which is not the default, stays: {lack.why}."
+                f" After the migration run `dracut --force --kver {kernel.version}` in the guest."
             )
-        elif missing:
-            lacking[kernel.version] = missing
+        elif lack.why:
+            lacking[kernel.version] = lack
     yield from _rebuild_by_dracut(facts, lacking) if is_dracut else _rebuild(facts, lacking)
 
 
@@ -80,26 +96,33 @@ def _last(facts: GuestFacts) -> Optional[str]:
     return facts.kernels[-1].version if facts.kernels else None
 
 
-def _rebuild(facts: GuestFacts, lacking: Dict[str, List[str]]) -> Results:
-    wanted = [d for d in VIRTIO_DRIVERS if any(d in missing for missing in lacking.values())]
+def _rebuild(facts: GuestFacts, lacking: Dict[str, _Lack]) -> Results:
+    wanted = [d for d in VIRTIO_DRIVERS if any(d in lack.drivers for lack in lacking.values())]
     if wanted:
         yield from _module_list(facts.files.get(INITRAMFS_MODULES), wanted)
-    for version, missing in lacking.items():
+    for version, lack in lacking.items():
         argv = ("update-initramfs", "-u", "-k", version)
-        yield RebuildInitramfs(version, frozenset(missing), argv, f"it lacks {', '.join(missing)}")
+        yield RebuildInitramfs(version, frozenset(lack.drivers), argv, lack.why)
 
 
-def _rebuild_by_dracut(facts: GuestFacts, lacking: Dict[str, List[str]]) -> Results:
+def _rebuild_by_dracut(facts: GuestFacts, lacking: Dict[str, _Lack]) -> Results:
     images = {kernel.version: kernel.initramfs for kernel in facts.kernels}
-    for version, missing in lacking.items():
+    for version, lack in lacking.items():
         if _needs_crypttab(facts):
-            yield Finding(
-                "Its encrypted devices are opened by /etc/crypttab alone, which an initramfs made here"
-                f" would not have. Run `dracut --force --add-drivers '{' '.join(missing)}'` on the"
-                " source and sync again; the preparation then leaves the initramfs as it is."
-            )
-        argv = _dracut(facts, version, images[version] or "", missing)
-        yield RebuildInitramfs(version, frozenset(missing), argv, f"it lacks {', '.join(missing)}")
+            yield _only_there(lack)
+        argv = _dracut(facts, version, images[version] or "", lack.drivers)
+        yield RebuildInitramfs(version, frozenset(lack.drivers), argv, lack.why)
+
+
+def _only_there(lack: _Lack) -> Finding:
+    """Return the finding for an image that only the source itself can make."""
+    added = f" --add-drivers '{' '.join(lack.drivers)}'" if lack.drivers else ""
+    first = f'put "{VIRTIO}" first in the filters of {" and ".join(lack.copies)}, then '
+    return Finding(
+        "Its encrypted devices are opened by /etc/crypttab alone, which an initramfs made here would not"
+        f" have. On the source {first if lack.copies else ''}run `dracut --force{added}`, and sync"
+        " again; the preparation then leaves the initramfs as it is."
+    )
 
 
 def _dracut(facts: GuestFacts, kernel: str, image: str, drivers: List[str]) -> Tuple[str, ...]:
@@ -113,7 +136,7 @@ def _dracut(facts: GuestFacts, kernel: str, image: str, drivers: List[str]) -> T
     knows = dracut and version_key(dracut.version) >= version_key(_KNOWS_CMDLINE)
     general = ("--no-hostonly", *(("--no-hostonly-cmdline",) if knows else ()))
     told = ("--kernel-cmdline", "rd.auto=1") if _assembles_untold(facts) else ()
-    added = ("--add-drivers", " ".join(sorted(drivers)))
+    added = ("--add-drivers", " ".join(sorted(drivers))) if drivers else ()
     place = ("--tmpdir", SCRATCH, "--kver", kernel, image)
     return ("dracut", "--force", *general, *told, *added, *place)
 

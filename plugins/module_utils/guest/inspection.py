@@ -25,6 +25,7 @@ GRUB_DEFAULTS = "/etc/default/grub"
 GRUB_MENU = "/boot/grub/grub.cfg"
 INITRAMFS_MODULES = "/etc/initramfs-tools/modules"
 LVM_DEVICES = "/etc/lvm/devices/system.devices"
+LVM_SETTINGS = ("/etc/lvm/lvm.conf", "/etc/lvm/lvmlocal.conf")
 
 _FILES = (
     "/etc/fstab",
@@ -41,6 +42,7 @@ _FILES = (
     "/etc/kernel/cmdline",
     "/etc/dracut.conf",
     LVM_DEVICES,
+    *LVM_SETTINGS,
     selinux.SETTINGS_FILE,
     selinux.MARK,
     INITRAMFS_MODULES,
@@ -157,9 +159,10 @@ def _inspect_kernel(tree: GuestTree, version: str, decompress: initramfs.Decompr
     if path is None:
         return Kernel(version, None, built_in, available)
     with open(tree.host_path(path), "rb") as image:
-        names = initramfs.read_names(image, decompress)
-        inside = initramfs.drivers_among(names, VIRTIO_DRIVERS)
-    return Kernel(version, path, built_in | inside, available)
+        names = frozenset(initramfs.read_names(image, decompress))
+    inside = initramfs.drivers_among(names, VIRTIO_DRIVERS)
+    copies = frozenset(each for each in LVM_SETTINGS if each.lstrip("/") in names)
+    return Kernel(version, path, built_in | inside, available, copies)
 
 
 def _listed_drivers(index: str) -> "frozenset[str]":

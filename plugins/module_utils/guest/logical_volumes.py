@@ -91,6 +91,18 @@ def activate_volumes(stage: str) -> List[LogicalVolume]:
     return volumes
 
 
+def read_groups(report: str) -> Dict[str, str]:
+    """Return the volume group of each device, by LVM's report in JSON (`pvs`)."""
+    rows: List[Dict[str, str]] = json.loads(report)["report"][0]["pv"]
+    return {row["pv_name"]: row["vg_name"] for row in rows}
+
+
+def find_groups(stage: str) -> Dict[str, str]:
+    """Return the volume group of each device that is a part of one."""
+    command = ("lvm", "pvs", "--reportformat", "json", "-o", "pv_name,vg_name")
+    return read_groups(run(command, environment=_environment(stage)).decode())
+
+
 def _environment(stage: str) -> Dict[str, str]:
     folder = os.path.join(stage, "lvm")
     os.makedirs(folder, exist_ok=True)

@@ -33,7 +33,7 @@ def open_storage(
         fresh = _open_devices(fresh, keys) or _new_volumes(found, stage)
         found += fresh
     register_btrfs(found)
-    return found
+    return _with_groups(found, stage)
 
 
 def use_own_names(crypttab: str, found: Sequence[FileSystem]) -> List[FileSystem]:
@@ -52,16 +52,20 @@ def _open_devices(fresh: Sequence[FileSystem], keys: Mapping[str, str]) -> List[
     by_kind: Dict[str, List[FileSystem]] = {}
     for each in fresh:
         by_kind.setdefault(each.kind, []).append(each)
-    opened: List[Tuple[str, Tuple[str, ...]]] = []
-    opened += arrays.assemble_arrays(by_kind.get(arrays.MEMBER, []))
-    for _below, device in encryption.open_encrypted(by_kind.get(encryption.MEMBER, []), keys):
-        opened.append((device, (device,)))
-    contents = probe([device for device, _names in opened])
-    return [_upper(device, names, contents.get(device, {})) for device, names in opened]
+    opened: List[Tuple[str, Tuple[str, ...], str]] = []
+    for device, names in arrays.assemble_arrays(by_kind.get(arrays.MEMBER, [])):
+        opened.append((device, names, ""))
+    for below, device in encryption.open_encrypted(by_kind.get(encryption.MEMBER, []), keys):
+        opened.append((device, (device,), below.group))
+    contents = probe([device for device, _names, _group in opened])
+    return [
+        _upper(device, names, contents.get(device, {}), group=group)
+        for device, names, group in opened
+    ]
 
 
 def _new_volumes(found: Sequence[FileSystem], stage: str) -> List[FileSystem]:
-    if not any(each.kind == logical_volumes.MEMBER for each in found):
+    if not _has_parts(found):
         return []
     known = {each.device for each in found}
     volumes = [each for each in activate_volumes(stage) if each.device not in known]
@@ -69,13 +73,26 @@ def _new_volumes(found: Sequence[FileSystem], stage: str) -> List[FileSystem]:
     return [_volume(each, contents.get(each.device, {})) for each in volumes]
 
 
+def _with_groups(found: Sequence[FileSystem], stage: str) -> List[FileSystem]:
+    """Return `found` where each part of a volume group has its name."""
+    groups = logical_volumes.find_groups(stage) if _has_parts(found) else {}
+    return [replace(each, group=groups.get(each.device, each.group)) for each in found]
+
+
+def _has_parts(found: Sequence[FileSystem]) -> bool:
+    return any(each.kind == logical_volumes.MEMBER for each in found)
+
+
 def _volume(volume: LogicalVolume, content: Mapping[str, str]) -> FileSystem:
     names = (volume.device, f"/dev/{volume.group}/{volume.name}")
     closed = {"TYPE": f"a volume of LVM, {volume.layout}"}
-    return _upper(volume.device, names, content if volume.is_handled else closed)
+    known = content if volume.is_handled else closed
+    return _upper(volume.device, names, known, group=volume.group)
 
 
-def _upper(device: str, names: Tuple[str, ...], content: Mapping[str, str]) -> FileSystem:
+def _upper(
+    device: str, names: Tuple[str, ...], content: Mapping[str, str], *, group: str
+) -> FileSystem:
     return FileSystem(
         disk="",
         partition=0,
@@ -84,4 +101,5 @@ def _upper(device: str, names: Tuple[str, ...], content: Mapping[str, str]) -> F
         uuid=content.get("UUID", ""),
         label=content.get("LABEL", ""),
         names=names,
+        group=group,
     )

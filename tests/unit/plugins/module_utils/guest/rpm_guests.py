@@ -65,13 +65,19 @@ def build(root: Path, release: Release) -> None:
 
 
 def add_kernel(
-    root: Path, release: Release, kernel: str, *, inside: Sequence[str], modules: bool = True
+    root: Path,
+    release: Release,
+    kernel: str,
+    *,
+    inside: Sequence[str],
+    files: Sequence[str] = (),
+    modules: bool = True,
 ) -> None:
-    """The kernel is installed, with these drivers in its initramfs; with `modules`, it can have virtio."""
+    """The kernel is installed, with these drivers and files in its initramfs; with `modules`, it can have virtio."""
     listed = "".join(f"kernel/x/{name}.ko.xz:\n" for name in sorted(ALL)) if modules else ""
     early = build_archive(["early_cpio", "kernel/x86/microcode/GenuineIntel.bin"])
     folder = f"usr/lib/modules/{kernel}/kernel/drivers"
-    main = build_archive([f"{folder}/{name}.ko.xz" for name in inside])
+    main = build_archive([*(f"{folder}/{name}.ko.xz" for name in inside), *files])
     for path, content in {
         f"/boot/vmlinuz-{kernel}": b"",
         f"/lib/modules/{kernel}/modules.dep": listed.encode(),
