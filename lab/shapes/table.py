@@ -100,6 +100,13 @@ class Shape:
         return f"resume={self.resume} {USUAL_WORDS}" if self.resume else USUAL_WORDS
 
 
+# LVM's own files say nothing of filters. This one hides all that is not called as VMware's disks are.
+_OLD_DISKS_ONLY = """\
+devices {
+\t# The disks of this machine, and nothing else.
+\tfilter = [ "a|^/dev/sd[ab]|", "r|.*|" ]
+}
+"""
 # The root of a server takes some 550 MiB. The root's volume begins on the first disk and ends on the second.
 _LVM = Shape(
     number=1,
@@ -116,6 +123,7 @@ _LVM = Shape(
     core=("part_msdos", "ext2"),
     packages=("lvm2", "grub-pc"),
     physical=("sda2", "sdb"),
+    files={"/etc/lvm/lvmlocal.conf": _OLD_DISKS_ONLY},
     resume="/dev/sda3",
 )
 
