@@ -9,7 +9,7 @@ surrogate escapes, so that every byte survives an edit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import FrozenSet, Mapping, Optional, Tuple
 
 # What an instance of the target platform needs to find its disks and its network.
@@ -95,7 +95,8 @@ class GuestFacts:
     `default_kernel` is the version that the boot loader's first entry starts, None if not known.
     `firmware` is `bios` or `uefi`, by the boot loader that is installed; `loaders` are the paths of all
     on the EFI system partition. `stray_backups` names the disks whose GPT's backup is not at their end.
-    `programs` are those of `extension_rules.PROGRAMS` that are installed.
+    `programs` are those of `extension_rules.PROGRAMS` that are installed. `images` are the bytes of each
+    initramfs in /boot, by path; `room` those that are free, by the folder whose file system they are on.
     """
 
     disks: Tuple[Disk, ...]
@@ -111,3 +112,5 @@ class GuestFacts:
     loaders: Tuple[str, ...] = ()
     stray_backups: Tuple[str, ...] = ()
     programs: FrozenSet[str] = frozenset()
+    images: Mapping[str, int] = field(default_factory=dict)
+    room: Mapping[str, int] = field(default_factory=dict)

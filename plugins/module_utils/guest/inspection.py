@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
-from . import cloud_init, dpkg, extension_rules, first_boot, gpt, initramfs, rpm, selinux
+from . import cloud_init, dpkg, extension_rules, first_boot, gpt, initramfs, room, rpm, selinux
 from .boot_entries import default_of, main_menu
 from .facts import (
     VIRTIO_DRIVERS,
@@ -114,6 +114,8 @@ def inspect(
             if disk.scheme == "gpt" and gpt.has_stray_backup(disk.device, disk.size)
         ),
         programs=extension_rules.find_programs(tree),
+        images=room.image_sizes(tree),
+        room=room.free_room(tree),
     )
 
 

@@ -21,6 +21,7 @@ from . import (
     menu_rules,
     network_rules,
     package_rules,
+    room,
     selinux,
     support,
 )
@@ -59,4 +60,4 @@ def make_plan(facts: GuestFacts, options: Options) -> Plan:
     Raises PlanError with every reason if it cannot be made right.
     """
     results = [result for rule in RULES for result in rule(facts, options)]
-    return plan_of([*results, *selinux.relabel(facts, results)])
+    return plan_of([*results, *room.check(facts, results), *selinux.relabel(facts, results)])

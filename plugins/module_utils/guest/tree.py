@@ -82,6 +82,15 @@ class GuestTree:
         except OSError:
             return []
 
+    def size(self, path: str) -> int:
+        """Return the size of a file in bytes. Raises OSError if it is not there."""
+        return os.path.getsize(self.host_path(path))
+
+    def free_bytes(self, path: str) -> int:
+        """Return what users may still write to the file system of a folder. Raises OSError without it."""
+        status = os.statvfs(self.host_path(path))
+        return status.f_bavail * status.f_frsize
+
     def has(self, path: str) -> bool:
         """Return whether anything lies at `path`, links followed."""
         try:
