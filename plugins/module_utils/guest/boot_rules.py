@@ -15,6 +15,7 @@ from .facts import GuestFacts
 from .families import DEBIAN, family_of
 from .inspection import GRUB_DEFAULTS, GRUB_MENU
 from .rules import Finding, Options, Results
+from .systemd_boot_rules import entries_of
 
 _CONSOLE = "console=tty0 console=ttyS0,115200"
 _SERIAL = re.compile(r"\bconsole=ttyS0\b")
@@ -38,9 +39,9 @@ def grub_sources(facts: GuestFacts, options: Options) -> Results:
 
 def grub_menu(facts: GuestFacts, options: Options) -> Results:
     """The menu that boots has been made anew by the guest's own tool if it names disks unstably."""
-    if family_of(facts.distribution) is not DEBIAN:
+    menu = facts.files.get(GRUB_MENU)
+    if family_of(facts.distribution) is not DEBIAN or menu is None:
         return
-    menu = facts.files.get(GRUB_MENU, "")
     unstable = {device for device in grub.device_words(menu) if is_unstable(device)}
     for device in sorted(unstable):
         if _stable(device, facts) is None:
@@ -64,13 +65,14 @@ def _finds_root(lines: Sequence[grub.MenuLine], facts: GuestFacts) -> bool:
 
 
 def _sources(facts: GuestFacts) -> Dict[str, str]:
+    by_systemd = entries_of(facts)
     beginnings = (
         "/etc/default/grub",
         "/etc/grub.d/",
         "/boot/grub/custom.cfg",
         "/boot/grub2/custom.cfg",
-        # Where packages are RPM's, `menu_rules` has these with the other places of command lines.
-        *((ENTRIES,) if family_of(facts.distribution) is DEBIAN else ()),
+        # Where packages are RPM's, or systemd-boot has them, they are edited with other command lines.
+        *((ENTRIES,) if family_of(facts.distribution) is DEBIAN and not by_systemd else ()),
     )
     return {path: text for path, text in facts.files.items() if path.startswith(beginnings)}
 

@@ -16,6 +16,12 @@ from typing import FrozenSet, Mapping, Optional, Tuple
 VIRTIO_DRIVERS = ("virtio_pci", "virtio_blk", "virtio_scsi", "virtio_net")
 
 
+# Where kernels and their images lie.
+BOOT = "/boot"
+# LVM's settings. They are edited, and an initramfs may have copies of them.
+LVM_SETTINGS = ("/etc/lvm/lvm.conf", "/etc/lvm/lvmlocal.conf")
+
+
 @dataclass(frozen=True)
 class Disk:
     """One disk of the guest. `scheme` is `dos`, `gpt` or empty (a file system on the whole disk)."""
@@ -67,9 +73,9 @@ class Kernel:
     """An installed kernel.
 
     `initramfs` is the image's path in the guest, None if there is none; `ready` are the virtio
-    drivers that this kernel has when it looks for its root: in that image, or built in;
-    `available` are those it could be given. `copies` are the guest's files, of those that are edited
-    here, that lie in that image too.
+    drivers that this kernel has when it looks for its root: in each of its images, or built in;
+    `available` are those it could be given. `copies` are those of `LVM_SETTINGS`
+    that lie in an image too.
     """
 
     version: str

@@ -16,6 +16,7 @@ from .inspection import INITRAMFS_MODULES
 from .lvm_rules import VIRTIO, changed_settings
 from .menu_rules import boot_arguments, boot_kernel
 from .rules import Finding, Note, Options, Results
+from .systemd_boot_rules import bring_along
 from .tables import read_rows
 from .versions import version_key
 
@@ -44,7 +45,7 @@ class _Lack(NamedTuple):
         return "; ".join([*lacks, *(f"it has {path} as it was" for path in self.copies)])
 
 
-def initramfs(facts: GuestFacts, _options: Options) -> Results:
+def initramfs(facts: GuestFacts, options: Options) -> Results:
     """Each kernel's initramfs has the virtio drivers that the kernel can have, and LVM's settings as they are.
 
     Where dracut makes it, that of the kernel that boots: its image has all drivers then and is several
@@ -70,7 +71,11 @@ def initramfs(facts: GuestFacts, _options: Options) -> Results:
             )
         elif lack.why:
             lacking[kernel.version] = lack
-    yield from _rebuild_by_dracut(facts, lacking) if is_dracut else _rebuild(facts, lacking)
+    if is_dracut:
+        yield from _rebuild_by_dracut(facts, lacking)
+    elif lacking:
+        yield from bring_along(facts, options)
+        yield from _rebuild(facts, lacking)
 
 
 def dracut_settings(facts: GuestFacts, _options: Options) -> Results:

@@ -5,27 +5,35 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
-from . import cloud_init, dpkg, extension_rules, first_boot, gpt, initramfs, room, rpm, selinux
-from .boot_entries import default_of, main_menu
+from . import (
+    cloud_init,
+    dpkg,
+    extension_rules,
+    first_boot,
+    gpt,
+    initramfs,
+    rpm,
+    selinux,
+    systemd_boot,
+)
 from .facts import (
-    VIRTIO_DRIVERS,
+    LVM_SETTINGS,
     Disk,
     Distribution,
     FileSystem,
     GuestFacts,
-    Kernel,
     Package,
 )
 from .families import RPM, family_of
+from .kernels import default_kernel, free_room, image_sizes, inspect_kernel, kernel_versions
 from .tree import GuestTree
 
 GRUB_DEFAULTS = "/etc/default/grub"
 GRUB_MENU = "/boot/grub/grub.cfg"
 INITRAMFS_MODULES = "/etc/initramfs-tools/modules"
 LVM_DEVICES = "/etc/lvm/devices/system.devices"
-LVM_SETTINGS = ("/etc/lvm/lvm.conf", "/etc/lvm/lvmlocal.conf")
 
 _FILES = (
     "/etc/fstab",
@@ -40,6 +48,8 @@ _FILES = (
     "/boot/grub2/grub.cfg",
     "/boot/grub2/grubenv",
     "/etc/kernel/cmdline",
+    *systemd_boot.SETTINGS,
+    systemd_boot.HOOK,
     "/etc/dracut.conf",
     LVM_DEVICES,
     *LVM_SETTINGS,
@@ -65,11 +75,9 @@ _FOLDERS = (
     ("/etc/sysconfig/network-scripts", r"ifcfg-.+"),
     ("/etc/sysconfig/network", r"ifcfg-.+"),
     (cloud_init.SETTINGS_FOLDER, r".+\.cfg"),
-    ("/boot/loader/entries", r".+\.conf"),
+    *((folder, r".+\.conf") for folder in systemd_boot.ENTRY_FOLDERS),
     (first_boot.FOLDER, r".+"),
 )
-# How distributions name a kernel's initramfs: Debian and Ubuntu, Red Hat, SUSE.
-_IMAGES = ("/boot/initrd.img-{}", "/boot/initramfs-{}.img", "/boot/initrd-{}")
 _BESIDE_LOADERS = ("grub.cfg", "grubenv")
 # Where distributions mount the EFI system partition, and its folder of loaders.
 _ESP_FOLDERS = ("/boot/efi/EFI", "/efi/EFI", "/boot/EFI")
@@ -95,7 +103,10 @@ def inspect(
     loaders = _efi_loaders(tree)
     # Of two that are installed, GRUB for a BIOS (grub-pc) says who starts whom.
     firmware = "uefi" if loaders and "grub-pc" not in packages else "bios"
-    kernels = tuple(_inspect_kernel(tree, version, decompress) for version in kernel_versions(tree))
+    entries = systemd_boot.read_entries(files, loaders)
+    kernels = tuple(
+        inspect_kernel(tree, version, entries, decompress) for version in kernel_versions(tree)
+    )
     return GuestFacts(
         disks=tuple(disks),
         file_systems=tuple(file_systems),
@@ -103,7 +114,7 @@ def inspect(
         distribution=distribution,
         firmware=firmware,
         kernels=kernels,
-        default_kernel=_default_kernel(files, firmware, kernels),
+        default_kernel=default_kernel(files, firmware, kernels, entries),
         packages=packages,
         files=files,
         tools_outside_packages=tuple(path for path in _UNINSTALLERS if tree.has(path)),
@@ -114,8 +125,8 @@ def inspect(
             if disk.scheme == "gpt" and gpt.has_stray_backup(disk.device, disk.size)
         ),
         programs=extension_rules.find_programs(tree),
-        images=room.image_sizes(tree),
-        room=room.free_room(tree),
+        images=image_sizes(tree),
+        room=free_room(tree),
     )
 
 
@@ -125,15 +136,6 @@ def read_distribution(os_release: str) -> Distribution:
     found: Dict[str, str] = dict(lines)
     identity = found.get("ID", "")
     return Distribution(identity, found.get("VERSION_ID", ""), found.get("PRETTY_NAME", identity))
-
-
-def kernel_versions(tree: GuestTree) -> List[str]:
-    """Return the versions that have both an image in /boot and modules."""
-    modules = set(tree.names("/lib/modules"))
-    images = (
-        name[len("vmlinuz-") :] for name in tree.names("/boot") if name.startswith("vmlinuz-")
-    )
-    return [version for version in images if version in modules]
 
 
 def _read_files(tree: GuestTree) -> Dict[str, str]:
@@ -151,39 +153,6 @@ def _read_files(tree: GuestTree) -> Dict[str, str]:
             files[path] = text
             seen.add(place)
     return files
-
-
-def _inspect_kernel(tree: GuestTree, version: str, decompress: initramfs.Decompressor) -> Kernel:
-    folder = f"/lib/modules/{version}"
-    built_in = _listed_drivers(tree.read(f"{folder}/modules.builtin") or "")
-    available = built_in | _listed_drivers(tree.read(f"{folder}/modules.dep") or "")
-    path = next((p for p in (name.format(version) for name in _IMAGES) if tree.has(p)), None)
-    if path is None:
-        return Kernel(version, None, built_in, available)
-    with open(tree.host_path(path), "rb") as image:
-        names = frozenset(initramfs.read_names(image, decompress))
-    inside = initramfs.drivers_among(names, VIRTIO_DRIVERS)
-    copies = frozenset(each for each in LVM_SETTINGS if each.lstrip("/") in names)
-    return Kernel(version, path, built_in | inside, available, copies)
-
-
-def _listed_drivers(index: str) -> "frozenset[str]":
-    """Return the virtio drivers that modules.dep or modules.builtin lists, one at a line's start."""
-    return initramfs.drivers_among(
-        (line.split(":")[0].strip() for line in index.split("\n")), VIRTIO_DRIVERS
-    )
-
-
-def _default_kernel(
-    files: Dict[str, str], firmware: str, kernels: Iterable[Kernel]
-) -> Optional[str]:
-    menu = main_menu(files, firmware)
-    entry = default_of(files, menu) if menu else None
-    return next((k.version for k in kernels if entry and _starts(entry.kernel, k)), None)
-
-
-def _starts(path: str, kernel: Kernel) -> bool:
-    return path.endswith(f"vmlinuz-{kernel.version}")
 
 
 def _efi_loaders(tree: GuestTree) -> Tuple[str, ...]:

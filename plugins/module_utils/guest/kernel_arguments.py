@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 The Ferry authors
 # SPDX-License-Identifier: BSD-2-Clause
-"""Kernel command lines wherever guests with RPM keep them, as places in files that an edit may change.
+"""Kernel command lines wherever guests with RPM, or with systemd-boot, keep them, as places in files that an edit may change.
 
     /etc/kernel/cmdline           the whole file               what later entries are made from
-    /boot/loader/entries/*.conf   options ...                  RHEL 9; on RHEL 8 it says $kernelopts
+    /boot/loader/entries/*.conf   options ...                  RHEL 9; on RHEL 8 it says $kernelopts; systemd-boot's
+                                                               lie on the EFI system partition
     grubenv                       kernelopts=...               RHEL 8
     grub.cfg                      linux16 /vmlinuz ...         RHEL 7, SUSE
                                   set kernelopts="..."         RHEL 8, where grubenv has none
@@ -18,7 +19,7 @@ import re
 from typing import Callable, Optional
 
 from . import grubenv
-from .boot_entries import ENTRIES
+from .systemd_boot import ENTRY_FOLDERS
 
 Edit = Callable[[str], str]
 
@@ -47,7 +48,7 @@ def edit_arguments(path: str, text: str, edit: Edit) -> Optional[str]:
         changed = None if value is None else edit(value)
         same = changed is None or changed == value
         return text if same else grubenv.set_variable(text, "kernelopts", changed or "")
-    if path.startswith(ENTRIES):
+    if path.startswith(ENTRY_FOLDERS):
         return _OPTIONS.sub(lambda match: _replaced(match, edit), text)
     if path == CMDLINE:
         return "\n".join(edit(line) if line.strip() else line for line in text.split("\n"))

@@ -8,8 +8,8 @@ from typing import Dict, Iterator, List, NamedTuple, Set, Tuple
 
 from .changes import EditFile, RemoveFile
 from .device_names import find_file_system
-from .facts import FileSystem, GuestFacts
-from .inspection import LVM_DEVICES, LVM_SETTINGS
+from .facts import LVM_SETTINGS, FileSystem, GuestFacts
+from .inspection import LVM_DEVICES
 from .logical_volumes import MEMBER
 from .lvm_filters import Filter, PatternError, accepts, put_first, read_filters
 from .rules import Finding, Options, Results

@@ -55,7 +55,7 @@ def command_lines(facts: GuestFacts, options: Options) -> Results:
         return
     choice = _choice(facts)
     for path, before in argument_files(facts).items():
-        after, why = _edited(path, before, facts, options)
+        after, why = edited_arguments(path, before, facts, options)
         if after is not None and choice and path == choice.block:
             after = grubenv.set_variable(after, "saved_entry", choice.entry.default_name)
             why.append(f"the default kernel {facts.default_kernel} cannot boot on virtio")
@@ -67,7 +67,7 @@ def command_lines(facts: GuestFacts, options: Options) -> Results:
             continue
         if after != before:
             yield EditFile(path, before, after, "; ".join(why))
-        yield from _left(path, after)
+        yield from left_devices(path, after)
 
 
 def default_entry(facts: GuestFacts, _options: Options) -> Results:
@@ -94,7 +94,7 @@ def boot_arguments(facts: GuestFacts) -> str:
     return _arguments(entry, facts, menu) if entry and menu else ""
 
 
-def _edited(
+def edited_arguments(
     path: str, before: str, facts: GuestFacts, options: Options
 ) -> Tuple[Optional[str], List[str]]:
     """Return the file with its command lines right, None if it grows too large; and why."""
@@ -189,7 +189,8 @@ def _with_console(arguments: str) -> str:
     return arguments if has else f"{arguments} {_CONSOLE}".strip()
 
 
-def _left(path: str, text: str) -> Results:
+def left_devices(path: str, text: str) -> Results:
+    """Yield a finding for each device that command lines in the file still name by an unstable name."""
     for device in sorted({word for word in grub.device_words(text) if is_unstable(word)}):
         yield Finding(
             f"{path} names {device}, which is on none of the given disks or has no UUID."

@@ -21,9 +21,10 @@ from . import (
     menu_rules,
     network_rules,
     package_rules,
-    room,
+    room_rules,
     selinux,
     support,
+    systemd_boot_rules,
 )
 from .changes import Plan
 from .facts import GuestFacts
@@ -46,6 +47,8 @@ RULES = (
     boot_rules.grub_menu,
     menu_rules.command_lines,
     menu_rules.default_entry,
+    systemd_boot_rules.command_lines,
+    systemd_boot_rules.default,
     initramfs_rules.dracut_settings,
     initramfs_rules.initramfs,
     efi_rules.fallback_loader,
@@ -60,4 +63,4 @@ def make_plan(facts: GuestFacts, options: Options) -> Plan:
     Raises PlanError with every reason if it cannot be made right.
     """
     results = [result for rule in RULES for result in rule(facts, options)]
-    return plan_of([*results, *room.check(facts, results), *selinux.relabel(facts, results)])
+    return plan_of([*results, *room_rules.check(facts, results), *selinux.relabel(facts, results)])

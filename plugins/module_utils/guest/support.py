@@ -10,6 +10,7 @@ from .facts import GuestFacts
 from .families import DEBIAN, RPM, family_of
 from .inspection import GRUB_MENU
 from .rules import Finding, Options, Results
+from .systemd_boot_rules import entries_of
 
 _LEGACY = frozenset(("/boot/grub/menu.lst", "/boot/grub/grub.conf"))
 
@@ -45,7 +46,8 @@ def _distribution(facts: GuestFacts) -> Results:
 def _boot_loader(facts: GuestFacts) -> Results:
     family = family_of(facts.distribution)
     menu = main_menu(facts.files, facts.firmware) if family is RPM else None
-    if menu is None and not (family is DEBIAN and GRUB_MENU in facts.files):
+    has_menu = GRUB_MENU in facts.files or entries_of(facts)
+    if menu is None and not (family is DEBIAN and has_menu):
         legacy = " It has GRUB's first version." if _LEGACY.intersection(facts.files) else ""
         yield Finding(
             f"There is no {family.menu} that starts a kernel.{legacy} Install GRUB 2 on the source and"

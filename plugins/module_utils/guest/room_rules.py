@@ -13,12 +13,11 @@ from typing import Dict, Iterable, List, Sequence
 
 from ..units import show_exact_size
 from .changes import RebuildInitramfs
-from .facts import GuestFacts
+from .facts import BOOT, GuestFacts
 from .families import RPM, family_of
 from .rules import Finding, Result, Results
-from .tree import GuestTree
+from .systemd_boot_rules import entries_of
 
-BOOT = "/boot"
 _MIB = 1 << 20
 # The drivers of virtio and all that they need: 1.1 MiB unpacked in Debian 12's kernel, and what else may grow.
 _GROWTH = 4 * _MIB
@@ -28,26 +27,23 @@ _FOR_ANY_MACHINE = 4
 _RESCUE = "-0-rescue-"
 
 
-def free_room(tree: GuestTree) -> Dict[str, int]:
-    """Return the bytes that are free where images are kept, by folder."""
-    return {folder: tree.free_bytes(folder) for folder in (BOOT,) if tree.has(folder)}
-
-
-def image_sizes(tree: GuestTree) -> Dict[str, int]:
-    """Return the size in bytes of each initramfs in /boot, by path."""
-    paths = (f"{BOOT}/{name}" for name in tree.names(BOOT) if name.startswith("initr"))
-    return {path: tree.size(path) for path in paths if tree.has(path)}
-
-
 def check(facts: GuestFacts, results: Iterable[Result]) -> Results:
-    """Yield a finding if images that are made anew do not fit where they belong."""
+    """Yield a finding for each place where images that are made anew do not fit."""
     made = [each for each in results if isinstance(each, RebuildInitramfs)]
-    if not made or BOOT not in facts.room:
-        return
+    for place, needed in _needed(made, facts).items() if made else ():
+        free = facts.room.get(place)
+        if free is not None and needed > free:
+            yield _too_little(place, needed, free, facts)
+
+
+def _needed(made: Sequence[RebuildInitramfs], facts: GuestFacts) -> Dict[str, int]:
+    """Return the bytes that are needed, by place. kernel-install removes a copy before it makes it anew."""
+    copied = {each.place: _GROWTH * len(made) for each in entries_of(facts)}
     is_dracut = family_of(facts.distribution) is RPM
-    needed = _needed_by_dracut(made, facts) if is_dracut else _needed_beside(made, facts)
-    if needed > facts.room[BOOT]:
-        yield _too_little(needed, facts, is_dracut=is_dracut)
+    return {
+        **copied,
+        BOOT: _needed_by_dracut(made, facts) if is_dracut else _needed_beside(made, facts),
+    }
 
 
 def _needed_beside(made: Sequence[RebuildInitramfs], facts: GuestFacts) -> int:
@@ -70,14 +66,14 @@ def _present(made: Sequence[RebuildInitramfs], facts: GuestFacts) -> List[int]:
     return [facts.images.get(paths[each.kernel], 0) for each in made]
 
 
-def _too_little(needed: int, facts: GuestFacts, *, is_dracut: bool) -> Finding:
-    """Return the finding. An image that the source makes for itself is small, and has no need of ours."""
+def _too_little(place: str, needed: int, free: int, facts: GuestFacts) -> Finding:
+    """Return the finding. An image that the source's dracut makes for itself is small."""
     by_hand = (
         " or run `dracut --force --add-drivers 'virtio_pci virtio_blk virtio_scsi virtio_net'` there,"
-        if is_dracut
+        if family_of(facts.distribution) is RPM
         else ""
     )
     return Finding(
-        f"{BOOT} has {show_exact_size(facts.room[BOOT])} free, and its new initramfs may take"
+        f"{place} has {show_exact_size(free)} free, and a new initramfs there may take"
         f" {show_exact_size(needed)} more. Remove old kernels on the source{by_hand} and sync again."
     )
