@@ -27,6 +27,7 @@ from .encrypted import encrypt
 from .grub import add_grub
 from .layers import make_disks, pieces, put
 from .networks import NETWORKS, SECRET
+from .systemd_boot import add_systemd_boot
 from .table import SHAPES, USUAL_WORDS, Shape
 from .volumes import make_volume
 
@@ -100,7 +101,10 @@ def _make_server(server: ShapedServer, tree: Path, made: Path) -> None:
     for service in NETWORKS[shape.network].services:
         inside(tree, "systemctl", "enable", service)
     inside(tree, "update-initramfs", "-u")
-    add_grub(tree, shape, uuids[boot.place])
+    if shape.has_systemd_boot:
+        add_systemd_boot(tree, shape)
+    else:
+        add_grub(tree, shape, uuids[boot.place])
     disks = make_disks(shape, made)
     places = pieces(shape, disks)
     if not shape.is_uefi:

@@ -72,7 +72,8 @@ class Shape:
     `mirrors` maps the place of a mirror's first half to that of its other; `encrypted` holds places
     that are encrypted, and the key. `root` is what the kernel is told, and `resume`, if it is told where it went to
     sleep; `network` is a kind of `networks.py`; `subvolume` is where a root on Btrfs lies; `core` are GRUB's modules for its own files, which it
-    finds at `core_place`, else on a partition of the disk that it was started from.
+    finds at `core_place`, else on a partition of the disk that it was started from; with `has_systemd_boot` there
+    is no GRUB, and none of these.
     """
 
     number: int
@@ -91,6 +92,7 @@ class Shape:
     resume: str = ""
     subvolume: str = ""
     is_uefi: bool = False
+    has_systemd_boot: bool = False
     release: str = RELEASE
     network: str = "ifupdown"
 
@@ -140,6 +142,22 @@ _UEFI = Shape(
     packages=("grub-efi-amd64", "dosfstools"),
     kernel_parts=("fs/fat", "fs/nls", "fs/efivarfs"),
     is_uefi=True,
+)
+
+# Its loader lies at the fallback's place too, as `bootctl install` puts it.
+_SYSTEMD_BOOT = Shape(
+    number=14,
+    disks={"sda": DiskPlan(1216, "gpt", (Part(128, ESP), Part(1084)))},
+    volumes=(
+        Volume("/", "/dev/sda2", "ext4", "sda2", 1084),
+        Volume("/boot/efi", "/dev/sda1", "vfat", "sda1", 128),
+    ),
+    root="/dev/sda2",
+    core=(),
+    packages=("systemd-boot", "dosfstools"),
+    kernel_parts=("fs/fat", "fs/nls", "fs/efivarfs"),
+    is_uefi=True,
+    has_systemd_boot=True,
 )
 
 # /usr apart from its root: the initramfs has to mount it before anything of the system can start.
@@ -254,5 +272,6 @@ SHAPES: Mapping[str, Shape] = MappingProxyType(
         "netplan": _plain(11, network="netplan"),
         "networkd": _plain(12, network="networkd"),
         "networkmanager": _plain(13, network="networkmanager"),
+        "systemd-boot": _SYSTEMD_BOOT,
     }
 )

@@ -53,6 +53,7 @@ LACKS = {
     "netplan": {"driver", "name"},
     "networkd": {"driver", "name"},
     "networkmanager": {"driver", "name"},
+    "systemd-boot": {"driver", "name"},
 }
 # In every run of the tests; all others in the long one.
 USUAL = ("lvm", "uefi")
@@ -70,6 +71,7 @@ ROOTS = {
     "xfs": "/dev/vda3",
     "mirror": "/dev/md0",
     "luks": "/dev/mapper/root_crypt",
+    "systemd-boot": "/dev/vda2",
 }
 STABLE_NAME = re.compile(r"UUID=[0-9a-f-]{36}|/dev/mapper/(?:vg0-root|root_crypt)|/dev/md0")
 
