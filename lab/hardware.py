@@ -88,8 +88,7 @@ class Nic:
 class Machine:
     """A machine that QEMU can run. `directory` holds its sockets and pid, and is its identity.
 
-    With `uefi_memory`, a file of its own that began as a copy of UEFI_EMPTY_MEMORY, its firmware is
-    UEFI; else a BIOS.
+    Its firmware is a BIOS, or UEFI with a memory of its own that is empty at the machine's first start.
     """
 
     name: str
@@ -103,7 +102,7 @@ class Machine:
     medium: Medium | None = None
     namespace: str = ""
     acceleration: Acceleration = Acceleration.TCG
-    uefi_memory: Path | None = None
+    is_uefi: bool = False
 
     @property
     def qmp_socket(self) -> Path:
@@ -112,6 +111,10 @@ class Machine:
     @property
     def agent_socket(self) -> Path:
         return self.directory / "agent.sock"
+
+    @property
+    def uefi_memory(self) -> Path:
+        return self.directory / "uefi.fd"
 
     @property
     def pid_file(self) -> Path:
@@ -124,7 +127,7 @@ def command_line(machine: Machine) -> list[str]:
     return [
         "qemu-system-x86_64",
         *_frame(machine),
-        *_firmware(machine.uefi_memory),
+        *(_uefi(machine.uefi_memory) if machine.is_uefi else ()),
         *_console(machine),
         *_channels(machine),
         *(word for nic in enumerate(machine.nics) for word in _nic(*nic)),
@@ -150,9 +153,7 @@ def _frame(machine: Machine) -> list[str]:
     ]
 
 
-def _firmware(memory: Path | None) -> list[str]:
-    if memory is None:
-        return []
+def _uefi(memory: Path) -> list[str]:
     code = f"if=pflash,unit=0,format=raw,readonly=on,file={_escape(UEFI_CODE)}"
     return ["-drive", code, "-drive", f"if=pflash,unit=1,format=raw,file={_escape(memory)}"]
 

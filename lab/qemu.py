@@ -14,6 +14,7 @@ import ipaddress
 import json
 import logging
 import secrets
+import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from qemu.qmp import QMPClient, QMPError
 from . import network, process
 from .command import run_aside
 from .errors import LabError
-from .hardware import Machine, command_line
+from .hardware import UEFI_EMPTY_MEMORY, Machine, command_line
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,8 @@ async def start(machine: Machine) -> int:
     machine.directory.mkdir(parents=True, exist_ok=True)
     for leftover in (machine.qmp_socket, machine.agent_socket, machine.pid_file):
         leftover.unlink(missing_ok=True)
+    if machine.is_uefi and not machine.uefi_memory.exists():
+        shutil.copyfile(UEFI_EMPTY_MEMORY, machine.uefi_memory)
     command = command_line(machine)
     for nic in machine.nics:
         network.plug(machine.namespace, nic.tap, nic.network)

@@ -16,7 +16,7 @@ from typing import Any
 from lab import qemu
 from lab.accelerator import choose_acceleration
 from lab.agent import ensure_agent
-from lab.hardware import UEFI_EMPTY_MEMORY, Disk, Machine, Nic
+from lab.hardware import Disk, Machine, Nic
 from lab.settings import LabSettings
 from lab.shapes.build import ShapedServer
 from tests.system.preparing_worker import PreparingWorker, add_overlay, wait_for_line
@@ -103,8 +103,6 @@ def running_clone(
     directory = lab.directory / f"clone-{server.name}"
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir()
-    memory = directory / "uefi.fd"
-    shutil.copyfile(UEFI_EMPTY_MEMORY, memory)
     machine = Machine(
         server.name,
         directory,
@@ -119,7 +117,7 @@ def running_clone(
         [Nic(new_mac(server), f"c-{server.shape.number}", "isolated")],
         namespace=lab.namespace,
         acceleration=choose_acceleration(),
-        uefi_memory=memory if server.shape.is_uefi else None,
+        is_uefi=server.shape.is_uefi,
     )
     machine.console.touch()
     asyncio.run(qemu.start(machine))

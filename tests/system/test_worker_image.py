@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The target worker boots, lets in whom its seed names, and does not touch the disks it carries.
 
-Three boots, told in their order: the first makes disks that anything careless would change (dirty
-journals, arrays, active volume groups) and ends by power failure; the second, from a disk, and the
-third, from a CD, carry them.
+Boots told in their order: the first makes disks that anything careless would change (dirty journals,
+arrays, active volume groups) and ends by power failure; those after it, from a disk and from a CD, by
+BIOS and by UEFI, carry them.
 """
 
 from __future__ import annotations
@@ -221,15 +221,30 @@ def test_disks_to_carry_are_what_this_test_needs(carried: Sequence[Path]) -> Non
     assert lvm.read_bytes()[512:520] == b"LABELONE"
 
 
-@pytest.mark.parametrize("as_cd", [pytest.param(False, id="disk"), pytest.param(True, id="cd")])
+@pytest.mark.parametrize(
+    ("as_cd", "is_uefi"),
+    [
+        pytest.param(False, False, id="disk"),
+        pytest.param(True, False, id="cd"),
+        pytest.param(False, True, id="disk by UEFI"),
+        pytest.param(True, True, id="cd by UEFI", marks=pytest.mark.soak),
+    ],
+)
 def test_carried_disks_stay_as_they_are(
-    lab: LabSettings, disk: WorkerDisk, carried: Sequence[Path], *, as_cd: bool
+    lab: LabSettings,
+    disk: WorkerDisk,
+    carried: Sequence[Path],
+    *,
+    as_cd: bool,
+    is_uefi: bool,
 ) -> None:
     before = digests(carried)
-    worker = boot(lab, disk, carried, name="cd" if as_cd else "disk", as_cd=as_cd)
+    name = f"{'cd' if as_cd else 'disk'}-{'uefi' if is_uefi else 'bios'}"
+    worker = boot(lab, disk, carried, name=name, as_cd=as_cd, is_uefi=is_uefi)
     try:
         worker.wait_until_ready()
         worker.run("udevadm settle")
+        assert (worker.attempt("test -d /sys/firmware/efi").returncode == 0) == is_uefi
         names = DEVICES if not as_cd else ("vda", "vdb", "vdc", "vdd", "vde")
         for name in names:
             assert_is_guarded(worker, name)

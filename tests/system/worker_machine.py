@@ -180,6 +180,7 @@ def boot(
     *,
     name: str,
     as_cd: bool = False,
+    is_uefi: bool = False,
     placed: Sequence[Disk] = (),
 ) -> Worker:
     """Start a machine from the worker's disk, with other raw disks at units 1, 2, ..., or `placed` as they say."""
@@ -198,6 +199,7 @@ def boot(
         nics=[Nic(MAC, "worker0", MIGRATION)],
         namespace=lab.namespace,
         acceleration=choose_acceleration(),
+        is_uefi=is_uefi,
     )
     if as_cd:
         machine = replace(machine, medium=Medium(disk.path, boot_order=0))

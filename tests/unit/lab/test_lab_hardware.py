@@ -58,6 +58,14 @@ def test_the_firmware_tries_only_what_has_a_boot_order() -> None:
     assert device(with_disk(boot_order=0), "virtio-blk-pci")["bootindex"] == "0"
 
 
+def test_a_machine_with_uefi_has_a_memory_of_its_own() -> None:
+    assert "-drive" not in command_line(MACHINE)
+    code, memory = words_after(replace(MACHINE, is_uefi=True), "-drive")
+    assert "readonly=on" in code
+    assert "unit=1" in memory
+    assert memory.endswith(",file=/m/uefi.fd")
+
+
 @pytest.mark.parametrize(("unit", "slot"), [(0, "0xa"), (1, "0xb"), (21, "0x1f")])
 def test_a_virtio_disk_has_the_pci_slot_of_its_unit(unit: int, slot: str) -> None:
     assert device(with_disk(unit=unit), "virtio-blk-pci")["addr"] == slot
