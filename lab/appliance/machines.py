@@ -100,6 +100,7 @@ class QemuMachines:
             medium=self._medium(medium),
             namespace=self._settings.namespace,
             acceleration=self._settings.acceleration,
+            is_uefi=instance.is_uefi,
         )
 
     def _medium(self, image: Image | None) -> Medium | None:

@@ -126,6 +126,8 @@ class Instance:
     locked: bool = False
     # Its removal leaves its volumes behind.
     keep_volumes: bool = False
+    # As the image said that it was made from; one without an image has a BIOS.
+    is_uefi: bool = False
     # The image in its CD drive.
     medium: int | None = None
     # The snapshot that its volumes have been written on since.

@@ -53,6 +53,7 @@ def read_creation(body: Body, records: Records) -> Creation:
         name=name,
         plan=_known(catalog.PLANS, wanted, "plan"),
         config=dict(config),
+        is_uefi=bool(image and image.attributes.get("uefi")),
         medium=image.id if image and image.image_type == "iso" else None,
         tags=read_tags(body.get("tags") or body.get("metadata")),
         labels=[str(label) for label in body.get("labels") or []],
