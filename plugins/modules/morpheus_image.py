@@ -58,7 +58,8 @@ options:
     type: int
   uefi:
     description:
-      - Whether instances made from the image boot by UEFI. Set at upload only.
+      - Whether instances made from the image boot by UEFI. Set at upload only; an image for the other firmware is none of
+        the wanted.
     type: bool
     default: false
   tags:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Which virtual images there shall be, and the steps to it. PRIVATE to the collection. Pure.
 
-An image is right when it holds exactly the one file. The appliance tells a file's length but not
+An image is right when it holds exactly the one file, and is for the wanted firmware. The appliance tells a file's length but not
 its digest; so Ferry writes both on the image as tags when it makes it. A file that changed without
 changing its length (a new seed) is seen by the digest, an upload that was cut by the length.
 """
@@ -123,12 +123,13 @@ def plan_absent(seen: Sequence[Image]) -> ImagePlan:
 
 
 def is_right(image: Image, wanted: WantedImage) -> bool:
-    """Whether the image holds the wanted file, whole, and nothing else.
+    """Whether the image holds the wanted file, whole, and nothing else, for the wanted firmware.
 
     An image without the digest's tag was not made by Ferry: its length must do.
     """
     return (
         image.kind == wanted.kind
+        and image.is_uefi == wanted.is_uefi
         and list(image.lengths.values()) == [wanted.length]
         and image.tags.get(DIGEST_TAG, wanted.digest) == wanted.digest
     )
@@ -140,16 +141,21 @@ def _need_ours(image: Image, wanted: WantedImage) -> None:
         return
     lengths = ", ".join(show_exact_size(length) for length in image.lengths.values())
     raise NotOursError(
-        f"The {image} has other content ({lengths or 'no file'}, wanted"
-        f" {show_exact_size(wanted.length)}), and its tags do not say that Ferry made it for"
+        f"The {image} is not as wanted (it has {lengths or 'no file'} for {_firmware(image.is_uefi)}, wanted is"
+        f" {show_exact_size(wanted.length)} for {_firmware(wanted.is_uefi)}), and its tags do not say that Ferry made it for"
         f' "{wanted.tags.get(MIGRATION_TAG, "")}": {dict(image.tags)}.',
         hint="Remove it on the appliance if nobody needs it, or choose another name.",
     )
 
 
+def _firmware(is_uefi: bool) -> str:
+    return "UEFI" if is_uefi else "BIOS"
+
+
 def _wanted_state(wanted: WantedImage) -> Dict[str, Any]:
     return {
         "image_type": wanted.kind,
+        "uefi": wanted.is_uefi,
         "files": {wanted.filename: wanted.length},
         "tags": wanted.all_tags,
         "labels": sorted(wanted.labels),
@@ -159,6 +165,7 @@ def _wanted_state(wanted: WantedImage) -> Dict[str, Any]:
 def _state(image: Image) -> Dict[str, Any]:
     return {
         "image_type": image.kind,
+        "uefi": image.is_uefi,
         "files": dict(image.lengths),
         "tags": dict(image.tags),
         "labels": list(image.labels),

@@ -73,6 +73,7 @@ def test_image_with_this_very_file_is_left_alone() -> None:
         image(files=((FILE, 999),)),
         image(files=((FILE, 1000), ("second", 5))),
         image(imageType="qcow2"),
+        image(uefi=True),
         image(
             tags=[
                 {"name": "ferry", "value": "web01"},
@@ -80,7 +81,14 @@ def test_image_with_this_very_file_is_left_alone() -> None:
             ]
         ),
     ],
-    ids=["no file", "cut upload", "two files", "other type", "other content of equal length"],
+    ids=[
+        "no file",
+        "cut upload",
+        "two files",
+        "other type",
+        "other firmware",
+        "other content of equal length",
+    ],
 )
 def test_image_of_ours_that_is_not_right_is_made_again(seen: Image) -> None:
     assert kinds([seen]) == [Remove, Create]
@@ -96,7 +104,7 @@ def test_image_of_ours_that_is_not_right_is_made_again(seen: Image) -> None:
     ids=["no tags", "not made by Ferry", "of another migration"],
 )
 def test_image_that_is_not_ours_is_not_touched(tags: list[dict[str, str]]) -> None:
-    with pytest.raises(NotOursError, match="other content"):
+    with pytest.raises(NotOursError, match=r"not as wanted \(it has 5 B \(5\) for BIOS"):
         plan_present(WANTED, [image(files=((FILE, 5),), tags=tags)])
 
 
