@@ -77,6 +77,10 @@ source:
       description: V(efi) or V(bios), as the running system was booted.
       type: str
       sample: bios
+    secure_boot:
+      description: Whether the firmware started only what is signed.
+      type: bool
+      sample: false
     cpus:
       description: The number of processors.
       type: int

@@ -8,8 +8,10 @@ generation in the place of a sync.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from lab.command import run
 from lab.vcenter.server import Vcenter, local_vcenter
 from tests.integration.ansible_host import PlaybookRun, play
 from tests.integration.morpheus_steps import GIB, PLACE, Modules, environment
@@ -105,9 +108,15 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
+    with a_world(tmp_path, VM) as made:
+        yield made
+
+
+@contextmanager
+def a_world(tmp_path: Path, vm: dict[str, Any]) -> Iterator[World]:
     for name in ("vcenter", "appliance"):
         (tmp_path / name).mkdir()
-    inventory = {"vms": [VM]}
+    inventory = {"vms": [vm]}
     with local_vcenter(tmp_path / "vcenter", inventory) as vcenter, fresh_api(
         tmp_path / "appliance"
     ) as api:
@@ -181,6 +190,32 @@ def test_the_target_is_as_large_as_the_vm_and_its_macs_wait_for_the_cutover(worl
     (card,) = world.instance()["interfaces"]
     assert (card["network"], card["mac"] == MAC) == ("migration", False)
     assert "changed=0" in world.play(create[1:]).output
+
+
+def test_the_target_of_a_vm_with_uefi_is_made_from_a_blank_image_that_says_so(
+    tmp_path: Path,
+) -> None:
+    with a_world(tmp_path, {**VM, "firmware": "efi"}) as world:
+        create = [role("preflight", preflight_may_create=True), role("create_target_instance")]
+        before = world.records()
+        told = world.play(create, "--check", "--diff")
+        assert (told.status, world.records()) == (0, before), told.output
+        done = world.play(create)
+        assert done.status == 0, done.output
+
+        (image,) = world.modules.call("image_info").result["images"]
+        assert (image["name"], image["uefi"]) == ("ferry-blank-web01", True)
+        assert world.instance()["tags"]["ferry"] == "web01"
+        (instance,) = json.loads(world.records())["instances"]
+        assert instance["is_uefi"] is True
+        assert world.volumes() == {"disk-2000": 1, "disk-2001": 1}
+        root = next(each for each in world.instance()["volumes"] if each["root"])
+        file = world.api.appliance.directory / "volumes" / f"{root['uuid']}.qcow2"
+        assert run("qemu-img", "map", "--output=json", str(file)).count('"data": true') == 0
+
+        gone = world.play([role("delete_worker_image")])
+        assert gone.status == 0, gone.output
+        assert world.modules.call("image_info").result["images"] == []
 
 
 def test_a_root_that_a_killed_run_left_nowhere_comes_back_before_volumes_are_counted(

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Iterator
 
 from ..model import PREPARED_ROOTS, describe_prepared_releases, is_prepared_release
-from .findings import ERROR, NOTE, Finding, Observed
+from .findings import ERROR, NOTE, WARNING, Finding, Observed
 
 # On the target instance: whether its last sync carried what no file system uses as zeros.
 USED_BLOCKS_TAG = "ferry_used_blocks"
@@ -59,7 +59,7 @@ def data_port_is_free(observed: Observed) -> Iterator[Finding]:
 
 
 def guest_can_be_prepared(observed: Observed) -> Iterator[Finding]:
-    """What the preparation was tried with, and by which firmware the worker boots."""
+    """What the preparation was tried with."""
     release = observed.source["os"]
     if not is_prepared_release(release["id"], release["version"]):
         yield Finding(
@@ -69,12 +69,18 @@ def guest_can_be_prepared(observed: Observed) -> Iterator[Finding]:
             f"The guest is {release['name'] or release['id'] or 'unknown'}, which cannot be prepared yet.",
             f"So far these can: {describe_prepared_releases()}.",
         )
-    if observed.source["firmware"] != "bios":
+
+
+def secure_boot_is_told(observed: Observed) -> Iterator[Finding]:
+    """No call of the appliance's API asks for it."""
+    if observed.source["secure_boot"]:
         yield Finding(
-            "firmware_not_supported",
-            ERROR,
+            "secure_boot_off",
+            WARNING,
             observed.workload,
-            f"The guest boots by {observed.source['firmware']}; the worker boots by BIOS only so far.",
+            "The source boots with Secure Boot. The target is made with UEFI, but the appliance's API cannot ask "
+            "for Secure Boot: the clone boots without it.",
+            "Accept the code; where the appliance can switch it on by hand, do so after the sync. The worker is signed.",
         )
 
 

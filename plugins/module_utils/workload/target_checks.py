@@ -11,6 +11,10 @@ from .findings import ERROR, NOTE, WARNING, Finding, Observed
 from .pairing import fixed_disks, guest_volumes, replaced_disks
 from .volume_changes import VolumeChanges, plan_changes
 
+# On the target instance: by which firmware it booted the worker last.
+FIRMWARE_TAG = "ferry_firmware"
+_FIRMWARE = {"bios": "BIOS", "efi": "UEFI"}
+
 # Statuses in which an instance is at rest (plugin-core, Instance.Status).
 SETTLED_STATUSES = ("running", "stopped", "suspended", "warning", "unknown")
 
@@ -99,6 +103,31 @@ def target_is_ours(observed: Observed) -> Iterator[Finding]:
             name,
             f"The target instance {name} belongs to migration {owner}, not to {observed.migration}.",
             "Correct ferry_instance or ferry_migration_id; to take it over, remove its tag ferry.",
+        )
+
+
+def target_has_the_firmware(observed: Observed) -> Iterator[Finding]:
+    """The appliance does not tell it; the worker does, and writes nothing where it is the wrong one."""
+    if observed.instance is None:
+        return
+    name, wanted = str(observed.instance["name"]), str(observed.source["firmware"])
+    seen = observed.instance["tags"].get(FIRMWARE_TAG)
+    if seen is None and wanted != "bios":
+        yield Finding(
+            "target_firmware_unknown",
+            NOTE,
+            name,
+            f"The source boots by {_FIRMWARE[wanted]}, and no worker has told yet by what {name} does. One that "
+            f"boots by another firmware ends the sync before anything is written.",
+        )
+    elif seen not in (None, wanted):
+        yield Finding(
+            "target_firmware_differs",
+            ERROR,
+            name,
+            f"The target instance {name} boots by {_FIRMWARE.get(seen, seen)}, the source by {_FIRMWARE[wanted]}: "
+            "the clone would not start.",
+            "Remove the instance and run the initial sync, which makes one like the source; or correct ferry_instance.",
         )
 
 

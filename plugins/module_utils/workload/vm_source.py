@@ -36,7 +36,9 @@ def vm_as_source(
     return {
         "hostname": guest["hostname"] or vm["name"],
         "os": _release(guest),
-        "firmware": vm["firmware"],
+        # A vCenter makes VMs with a BIOS unless it is told otherwise.
+        "firmware": vm["firmware"] or "bios",
+        "secure_boot": vm["secure_boot"],
         "cpus": vm["cpus"],
         "memory": vm["memory"],
         "interfaces": [_interface(each) for each in vm["interfaces"]],

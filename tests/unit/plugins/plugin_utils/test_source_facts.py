@@ -7,6 +7,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import struct
+from pathlib import Path
 
 import pytest
 from ansible_collections.ferry.hvm.plugins.plugin_utils.on_source.addresses import (
@@ -16,6 +17,7 @@ from ansible_collections.ferry.hvm.plugins.plugin_utils.on_source.addresses impo
 )
 from ansible_collections.ferry.hvm.plugins.plugin_utils.on_source.facts import (
     is_port_free,
+    is_secure_boot,
     parse_os_release,
     read_facts,
     read_file_systems,
@@ -102,3 +104,16 @@ def test_facts_have_what_a_migration_needs() -> None:
     assert facts["cpus"] >= 1
     assert facts["memory"] > 0
     assert "lo" not in [each["name"] for each in facts["interfaces"]]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"\6\0\0\0\1", True), (b"\6\0\0\0\0", False), (b"", False), (None, False)],
+    ids=["on", "off", "torn", "no UEFI"],
+)
+def test_secure_boot_is_what_the_firmwares_variable_says(
+    tmp_path: Path, content: bytes | None, told: bool
+) -> None:
+    if content is not None:
+        (tmp_path / "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c").write_bytes(content)
+    assert is_secure_boot(str(tmp_path)) is told

@@ -33,6 +33,7 @@ SOURCE: dict[str, Any] = {
     "cpus": 2,
     "memory": 2 * GIB,
     "firmware": "bios",
+    "secure_boot": False,
     "os": {"id": "debian", "like": [], "version": "12", "name": "Debian 12"},
     "file_systems": [{"device": "/dev/sda1", "mount_point": "/", "type": "ext4", "used": 9}],
     "disks": [{"name": "sda", "size": GIB, "removable": False, "mounted": ["/"]}],
@@ -89,6 +90,41 @@ def test_a_root_on_a_mirror_a_logical_volume_or_a_partition_is_taken(
     source = {**SOURCE, "file_systems": [root_on(device, "ext4")]}
     findings = preflight.judge(replace(ready, source=source))
     assert "root_not_supported" not in [finding.code for finding in findings]
+
+
+@pytest.mark.parametrize(
+    ("source", "seen", "told"),
+    [
+        pytest.param("bios", None, [], id="BIOS before any worker"),
+        pytest.param("bios", "bios", [], id="both BIOS"),
+        pytest.param("efi", "efi", [], id="both UEFI"),
+        pytest.param("efi", None, [("target_firmware_unknown", NOTE)], id="UEFI before any worker"),
+        pytest.param("efi", "bios", [("target_firmware_differs", ERROR)], id="UEFI to BIOS"),
+        pytest.param("bios", "efi", [("target_firmware_differs", ERROR)], id="BIOS to UEFI"),
+    ],
+)
+def test_a_target_has_the_firmware_of_its_source(
+    ready: Observed, source: str, seen: str | None, told: list[tuple[str, str]]
+) -> None:
+    tags = {"ferry": "web01", **({"ferry_firmware": seen} if seen else {})}
+    observed = replace(
+        ready, source={**SOURCE, "firmware": source}, instance={**INSTANCE, "tags": tags}
+    )
+    findings = [each for each in preflight.judge(observed) if "firmware" in each.code]
+    assert [(each.code, each.severity) for each in findings] == told
+    for each in findings:
+        assert "UEFI" in each.text
+
+
+def test_a_target_that_is_to_be_made_gets_the_firmware_of_its_source(ready: Observed) -> None:
+    source = {**SOURCE, "firmware": "efi"}
+    assert codes(replace(ready, source=source, instance=None, may_create=True), ERROR) == []
+
+
+def test_secure_boot_is_lost_and_that_is_to_be_accepted(ready: Observed) -> None:
+    source = {**SOURCE, "firmware": "efi", "secure_boot": True}
+    instance = {**INSTANCE, "tags": {"ferry": "web01", "ferry_firmware": "efi"}}
+    assert codes(replace(ready, source=source, instance=instance), WARNING) == ["secure_boot_off"]
 
 
 def test_snapshots_of_the_target_are_told(ready: Observed) -> None:
@@ -177,9 +213,6 @@ def test_of_a_stopped_source_nothing_needs_to_be_said(ready: Observed) -> None:
         ),
         pytest.param(
             {"source": {**SOURCE, "port_free": False}}, "data_port_taken", id="another listener"
-        ),
-        pytest.param(
-            {"source": {**SOURCE, "firmware": "efi"}}, "firmware_not_supported", id="an EFI guest"
         ),
         pytest.param(
             {"source": {**SOURCE, "os": {**SOURCE["os"], "id": "ubuntu", "like": ["debian"]}}},

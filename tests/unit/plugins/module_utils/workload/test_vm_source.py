@@ -33,11 +33,22 @@ def vm(*disks: dict[str, Any], **guest: Any) -> dict[str, Any]:
         "name": "web01",
         "guest": told,
         "firmware": "bios",
+        "secure_boot": False,
         "cpus": 2,
         "memory": GIB,
         "interfaces": [card],
         "disks": list(disks),
     }
+
+
+@pytest.mark.parametrize(
+    ("told", "firmware"), [("bios", "bios"), ("efi", "efi"), (None, "bios")], ids=str
+)
+def test_the_firmware_is_the_vms_and_a_bios_where_it_tells_none(
+    told: str | None, firmware: str
+) -> None:
+    source = vm_as_source({**vm(), "firmware": told, "secure_boot": told == "efi"}, WORKER)
+    assert (source["firmware"], source["secure_boot"]) == (firmware, told == "efi")
 
 
 @pytest.mark.parametrize(
