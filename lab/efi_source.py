@@ -2,16 +2,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A source server that boots by UEFI: the shape `uefi` with the identity of one of the lab's servers.
 
-Its one disk is named by VMware's hardware (`/dev/sda2` in fstab and menu). A loader lies at the fallback
-path of its EFI system partition as well, because the NVRAM of its machine begins empty, too.
+Its one disk is named by VMware's hardware (`/dev/sda2` in fstab and menu), and its loader lies where only an
+NVRAM that was told finds it. Debian's OVMF has no driver for pvscsi, so QEMU hands the server's own kernel to
+the firmware, as a loader would.
 
 lab: source-web01/root.raw   never written to after it was made
                   sda.qcow2  what the running server wrote, over it
+                  vmlinuz, initrd.img
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,13 +24,15 @@ from pathlib import Path
 from .command import run
 from .guests.base import ROOT_DISK
 from .guests.source import HOST_KEY, Identity, SourceServer, source_machine, system_files
-from .hardware import Acceleration, Machine
+from .hardware import Acceleration, DirectBoot, Machine
 from .settings import LabSettings
 from .shapes.build import ensure_shape
+from .shapes.table import SHAPES
 
 SHAPE = "uefi"
-# Its partitions (lab/shapes/table.py).
-_ESP, _ROOT = 1, 2
+KERNEL, INITRAMFS = "vmlinuz", "initrd.img"
+# The number of its root's partition.
+_ROOT = 2
 
 
 def make_efi_source(lab: LabSettings, name: str) -> SourceServer:
@@ -40,9 +45,10 @@ def make_efi_source(lab: LabSettings, name: str) -> SourceServer:
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(key))
     disk = directory / ROOT_DISK
     run("cp", "--sparse=always", str(ensure_shape(SHAPE).disks["sda"]), str(disk))
-    _add_fallback(disk)
     with _mounted(disk) as root:
         _identify(root, identity, key)
+        for file, pattern in ((KERNEL, "vmlinuz-*"), (INITRAMFS, "initrd.img-*")):
+            shutil.copyfile(next((root / "boot").glob(pattern)), directory / file)
     overlay = directory / "sda.qcow2"
     run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", ROOT_DISK, str(overlay))
     public = " ".join(key.with_suffix(".pub").read_text().split()[:2])
@@ -55,7 +61,14 @@ def efi_source_machine(
 ) -> Machine:
     """Return the server as a machine: as the lab's others, but with UEFI and one disk."""
     machine = source_machine(lab, server, acceleration)
-    return replace(machine, is_uefi=True, disks=machine.disks[:1])
+    shape = SHAPES[SHAPE]
+    boot = DirectBoot(
+        server.directory / KERNEL,
+        server.directory / INITRAMFS,
+        f"root={shape.root} ro {shape.words}",
+    )
+    disk = replace(machine.disks[0], boot_order=None)
+    return replace(machine, is_uefi=True, disks=(disk,), direct_boot=boot)
 
 
 def _identify(root: Path, identity: Identity, key: Path) -> None:
@@ -72,26 +85,16 @@ def _identify(root: Path, identity: Identity, key: Path) -> None:
     run("systemctl", f"--root={root}", "enable", "ssh.service")
 
 
-def _add_fallback(disk: Path) -> None:
-    """By mtools: a host's kernel may not know FAT."""
-    esp = f"{disk}@@{_place(disk, _ESP)[0]}"
-    run("mmd", "-i", esp, "::EFI/BOOT")
-    with tempfile.TemporaryDirectory() as scratch:
-        loader = str(Path(scratch, "loader"))
-        run("mcopy", "-i", esp, "::EFI/debian/grubx64.efi", loader)
-        run("mcopy", "-i", esp, loader, "::EFI/BOOT/BOOTX64.EFI")
-
-
-def _place(disk: Path, number: int) -> tuple[int, int]:
-    """Return where the partition begins and how long it is, in bytes."""
+def _root_place(disk: Path) -> tuple[int, int]:
+    """Return where the root's partition begins and how long it is, in bytes."""
     table = json.loads(run("sfdisk", "--json", str(disk)))["partitiontable"]["partitions"]
-    return table[number - 1]["start"] * 512, table[number - 1]["size"] * 512
+    return table[_ROOT - 1]["start"] * 512, table[_ROOT - 1]["size"] * 512
 
 
 @contextmanager
 def _mounted(disk: Path) -> Iterator[Path]:
     """The root of the image is mounted, and written out afterwards."""
-    start, size = _place(disk, _ROOT)
+    start, size = _root_place(disk)
     window = (f"--offset={start}", f"--sizelimit={size}")
     device = run("losetup", "--find", "--show", *window, str(disk)).strip()
     try:

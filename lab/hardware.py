@@ -85,6 +85,18 @@ class Nic:
 
 
 @dataclass(frozen=True)
+class DirectBoot:
+    """A kernel that QEMU hands to the firmware, where that has no driver for the machine's disks.
+
+    It is what the firmware tries first: no disk has the boot order 0 beside it.
+    """
+
+    kernel: Path
+    initramfs: Path
+    words: str
+
+
+@dataclass(frozen=True)
 class Machine:
     """A machine that QEMU can run. `directory` holds its sockets and pid, and is its identity.
 
@@ -103,6 +115,7 @@ class Machine:
     namespace: str = ""
     acceleration: Acceleration = Acceleration.TCG
     is_uefi: bool = False
+    direct_boot: DirectBoot | None = None
 
     @property
     def qmp_socket(self) -> Path:
@@ -128,6 +141,7 @@ def command_line(machine: Machine) -> list[str]:
         "qemu-system-x86_64",
         *_frame(machine),
         *(_uefi(machine.uefi_memory) if machine.is_uefi else ()),
+        *_direct_boot(machine.direct_boot),
         *_console(machine),
         *_channels(machine),
         *(word for nic in enumerate(machine.nics) for word in _nic(*nic)),
@@ -156,6 +170,13 @@ def _frame(machine: Machine) -> list[str]:
 def _uefi(memory: Path) -> list[str]:
     code = f"if=pflash,unit=0,format=raw,readonly=on,file={_escape(UEFI_CODE)}"
     return ["-drive", code, "-drive", f"if=pflash,unit=1,format=raw,file={_escape(memory)}"]
+
+
+def _direct_boot(boot: DirectBoot | None) -> list[str]:
+    if boot is None:
+        return []
+    files = ("-kernel", str(boot.kernel), "-initrd", str(boot.initramfs))
+    return [*files, "-append", boot.words]
 
 
 def _acceleration(acceleration: Acceleration) -> list[str]:

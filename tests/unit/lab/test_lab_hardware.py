@@ -13,6 +13,7 @@ from lab.errors import LabError
 from lab.hardware import (
     Acceleration,
     Controller,
+    DirectBoot,
     Disk,
     Machine,
     Medium,
@@ -64,6 +65,14 @@ def test_a_machine_with_uefi_has_a_memory_of_its_own() -> None:
     assert "readonly=on" in code
     assert "unit=1" in memory
     assert memory.endswith(",file=/m/uefi.fd")
+
+
+def test_a_kernel_of_its_own_is_handed_to_the_firmware() -> None:
+    boot = DirectBoot(Path("/k"), Path("/i"), "root=/dev/sda2 ro")
+    machine = replace(MACHINE, direct_boot=boot)
+    assert words_after(machine, "-kernel") == ["/k"]
+    assert words_after(machine, "-initrd") == ["/i"]
+    assert words_after(machine, "-append") == ["root=/dev/sda2 ro"]
 
 
 @pytest.mark.parametrize(("unit", "slot"), [(0, "0xa"), (1, "0xb"), (21, "0x1f")])
