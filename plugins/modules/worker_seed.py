@@ -70,6 +70,12 @@ options:
       - At least 64 MiB more than the image and the seed.
     type: int
     required: true
+  uefi:
+    description:
+      - Whether UEFI shall boot the disk. An image that only a BIOS boots, as Ferry built them at first, is refused then.
+      - The disk is the same either way.
+    type: bool
+    default: false
 requirements:
   - cryptography (a dependency of ansible-core)
 author:
@@ -139,6 +145,7 @@ SPEC = ArgumentSpec(
         "gateway": {"type": "str", "default": ""},
         "mtu": {"type": "int", "default": 0},
         "volume_size": {"type": "int", "required": True},
+        "uefi": {"type": "bool", "default": False},
     },
 )
 
@@ -152,7 +159,9 @@ def work(params: Mapping[str, Any], check_mode: bool) -> Outcome:
         gateway=params["gateway"],
         mtu=params["mtu"],
     )
-    request = disk.Request(params["image"], params["dest"], wishes, params["volume_size"])
+    request = disk.Request(
+        params["image"], params["dest"], wishes, params["volume_size"], is_uefi=params["uefi"]
+    )
     made = disk.make_disk(request, dry_run=check_mode)
     return Outcome(
         changed=made.changed,

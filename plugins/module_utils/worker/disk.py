@@ -27,6 +27,8 @@ from .seed import MAX_SIZE, Seed, Wishes, decode_seed, encode_seed
 # "Non-FS data" and "Linux", in the list that every partitioning tool shares.
 SEED_KIND = 0xDA
 FREE_KIND = 0x83
+# "EFI (FAT-12/16/32)", in the same list: where UEFI looks for a loader.
+EFI_KIND = 0xEF
 SEED_SIZE = MIB
 # A small ext4 and the overlays of a small change; most preparations' need more (preflight says).
 MIN_FREE = 64 * MIB
@@ -52,6 +54,8 @@ class Request:
     wishes: Wishes
     # In bytes: of the volume that the file will be copied to.
     volume_size: int
+    # Whether UEFI shall boot it; an image that was built before that was possible has a BIOS's loader only.
+    is_uefi: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,10 @@ def make_disk(request: Request, *, dry_run: bool = False) -> Made:
 
 
 def plan_layout(request: Request) -> Layout:
-    """Return the layout of the disk. Raises InputError: no image there, no room in it or in the volume."""
+    """Return the layout of the disk.
+
+    Raises InputError: no image there, none that the firmware boots, no room in it or in the volume.
+    """
     try:
         image_size = os.path.getsize(request.image)
         with open(request.image, "rb") as image:
@@ -97,6 +104,7 @@ def plan_layout(request: Request) -> Layout:
             f"The worker image {request.image} cannot be read: {error.strerror}.",
             hint="Build it with the playbook ferry.hvm.build_worker_image.",
         ) from error
+    _need_loader(request, sector)
     seed_start = -(-image_size // MIB) * MIB
     size = seed_start + SEED_SIZE
     if request.volume_size < size + MIN_FREE:
@@ -146,6 +154,15 @@ def write_disk(request: Request, layout: Layout, seed: Seed) -> None:
 
 def _public_terms(wishes: Wishes, size: int, volume_size: int) -> dict[str, Any]:
     return {**asdict(wishes), "size": size, "volume_size": volume_size}
+
+
+def _need_loader(request: Request, sector: bytes) -> None:
+    kinds = {each.kind for each in partitions.read_table(sector)}
+    if request.is_uefi and EFI_KIND not in kinds:
+        raise InputError(
+            f"The worker image {request.image} is booted by a BIOS only, and the instance has UEFI.",
+            hint="It is of an earlier release: run the playbook ferry.hvm.build_worker_image again.",
+        )
 
 
 def _with_entries(sector: bytes, seed_start: int, volume_size: int) -> bytes:

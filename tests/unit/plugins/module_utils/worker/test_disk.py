@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.errors import InputError
 from ansible_collections.ferry.hvm.plugins.module_utils.units import GIB, MIB
 from ansible_collections.ferry.hvm.plugins.module_utils.worker.disk import (
+    EFI_KIND,
     FREE_KIND,
     MIN_FREE,
     SEED_KIND,
@@ -114,6 +115,18 @@ def test_no_secret_is_in_what_is_shown(request_: Request) -> None:
     made = make_disk(request_)
     assert "PRIVATE" not in repr(made)
     assert made.after["migration_id"] == "web01"
+
+
+def test_an_image_that_uefi_cannot_boot_is_refused_where_it_shall(request_: Request) -> None:
+    wanted = dataclasses.replace(request_, is_uefi=True)
+    with pytest.raises(InputError, match=r"image\.iso is booted by a BIOS only"):
+        make_disk(wanted, dry_run=True)
+    image = Path(request_.image)
+    content = bytearray(image.read_bytes())
+    content[446 + 4] = EFI_KIND
+    image.write_bytes(content)
+    assert make_disk(wanted).changed
+    assert not make_disk(request_).changed, "the disk depends on the firmware"
 
 
 def test_volume_must_have_room(request_: Request) -> None:
