@@ -200,6 +200,7 @@ def test_the_target_of_a_vm_with_uefi_is_made_from_a_blank_image_that_says_so(
         before = world.records()
         told = world.play(create, "--check", "--diff")
         assert (told.status, world.records()) == (0, before), told.output
+        assert "created with UEFI, from the blank image ferry-blank-web01" in told.output
         done = world.play(create)
         assert done.status == 0, done.output
 
