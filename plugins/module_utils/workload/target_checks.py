@@ -127,7 +127,8 @@ def target_has_the_firmware(observed: Observed) -> Iterator[Finding]:
             name,
             f"The target instance {name} boots by {_FIRMWARE.get(seen, seen)}, the source by {_FIRMWARE[wanted]}: "
             "the clone would not start.",
-            "Remove the instance and run the initial sync, which makes one like the source; or correct ferry_instance.",
+            "Remove the instance and run the initial sync, which makes one like the source; or correct ferry_instance. "
+            f"If its firmware was changed since its last sync, remove its tag {FIRMWARE_TAG}: the worker tells it anew.",
         )
 
 
