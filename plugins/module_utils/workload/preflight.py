@@ -141,6 +141,7 @@ CHECKS: tuple[Callable[[Observed], Iterator[Finding]], ...] = (
     source_checks.guest_can_be_prepared,
     source_checks.root_can_be_prepared,
     source_checks.secure_boot_is_told,
+    source_checks.tpm_is_told,
     _workload_is_the_only_one,
     _helpers_have_a_place,
     target_checks.target_is_at_rest,

@@ -84,6 +84,18 @@ def secure_boot_is_told(observed: Observed) -> Iterator[Finding]:
         )
 
 
+def tpm_is_told(observed: Observed) -> Iterator[Finding]:
+    """Only a VM's can be told: nearly every server has one, and few use it."""
+    if observed.source.get("tpm"):
+        yield Finding(
+            "tpm_left_behind",
+            WARNING,
+            observed.workload,
+            "The VM has a virtual TPM, and the target gets none: a disk whose key only that TPM has cannot be unlocked.",
+            "Have a passphrase or a recovery key for each encrypted disk, and accept the code.",
+        )
+
+
 def root_can_be_prepared(observed: Observed) -> Iterator[Finding]:
     """What the vCenter cannot tell of a VM, the preparation itself judges."""
     mounted = [each for each in observed.source["file_systems"] if each["mount_point"] == "/"]

@@ -39,6 +39,7 @@ def vm_as_source(
         # A vCenter makes VMs with a BIOS unless it is told otherwise.
         "firmware": vm["firmware"] or "bios",
         "secure_boot": vm["secure_boot"],
+        "tpm": vm["tpm"],
         "cpus": vm["cpus"],
         "memory": vm["memory"],
         "interfaces": [_interface(each) for each in vm["interfaces"]],

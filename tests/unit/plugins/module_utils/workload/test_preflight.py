@@ -127,6 +127,14 @@ def test_secure_boot_is_lost_and_that_is_to_be_accepted(ready: Observed) -> None
     assert codes(replace(ready, source=source, instance=instance), WARNING) == ["secure_boot_off"]
 
 
+@pytest.mark.parametrize(("has_one", "told"), [(True, ["tpm_left_behind"]), (False, [])], ids=str)
+def test_a_virtual_tpm_is_left_behind_and_that_is_to_be_accepted(
+    ready: Observed, has_one: bool, told: list[str]
+) -> None:
+    source = {**SOURCE, "tpm": has_one}
+    assert codes(replace(ready, source=source), WARNING) == told
+
+
 def test_snapshots_of_the_target_are_told(ready: Observed) -> None:
     observed = replace(
         ready, own_snapshots=["ferry-snapshot-web01.1"], other_snapshots=["before the update"]

@@ -34,6 +34,7 @@ def vm(*disks: dict[str, Any], **guest: Any) -> dict[str, Any]:
         "guest": told,
         "firmware": "bios",
         "secure_boot": False,
+        "tpm": False,
         "cpus": 2,
         "memory": GIB,
         "interfaces": [card],
@@ -49,6 +50,11 @@ def test_the_firmware_is_the_vms_and_a_bios_where_it_tells_none(
 ) -> None:
     source = vm_as_source({**vm(), "firmware": told, "secure_boot": told == "efi"}, WORKER)
     assert (source["firmware"], source["secure_boot"]) == (firmware, told == "efi")
+
+
+@pytest.mark.parametrize("has_one", [True, False])
+def test_a_virtual_tpm_is_told(has_one: bool) -> None:
+    assert vm_as_source({**vm(), "tpm": has_one}, WORKER)["tpm"] is has_one
 
 
 @pytest.mark.parametrize(
