@@ -26,6 +26,7 @@ from .file_systems import MOUNTABLE, mount, subvolume_of
 from .overlays import MAPPER
 from .roots import find_root, looking
 from .storage import use_own_names
+from .systemd_boot import find_partition
 from .tables import read_rows
 from .tree import GuestTree
 
@@ -56,12 +57,10 @@ _LINKS = (
 _LENT = "/run/ferry-lent"
 # The maker of an initramfs builds it in TMPDIR first: not on the overlay, where each byte would be
 # stored twice and stay in the store after it was deleted.
-# bootctl takes a partition for the EFI system partition by its type in the table: an overlay has none.
-_OWN_ENVIRONMENT = {
-    "TMPDIR": SCRATCH,
-    "DEBIAN_FRONTEND": "noninteractive",
-    "SYSTEMD_RELAX_ESP_CHECKS": "1",
-}
+_OWN_ENVIRONMENT = {"TMPDIR": SCRATCH, "DEBIAN_FRONTEND": "noninteractive"}
+# bootctl takes a partition for the EFI system partition by its type in the table: an overlay has none. Its
+# SYSTEMD_RELAX_ESP_CHECKS would do with any file system, and first with a /boot of its own (find-esp.c).
+_ESP_PATH = "SYSTEMD_ESP_PATH"
 
 
 class MountedGuest:
@@ -91,8 +90,10 @@ class MountedGuest:
 
     @property
     def environment(self) -> Dict[str, str]:
-        """The environment of the guest's programs."""
-        return {**ENVIRONMENT, **_OWN_ENVIRONMENT}
+        """The environment of the guest's programs, which tells where systemd-boot lies."""
+        place = find_partition(self.tree)
+        esp = {} if place is None else {_ESP_PATH: place}
+        return {**ENVIRONMENT, **_OWN_ENVIRONMENT, **esp}
 
     def decompress(self, program: str, packed: IO[bytes]) -> IO[bytes]:
         """Return the plain content of `packed` from its position on, as the guest's program reads it."""

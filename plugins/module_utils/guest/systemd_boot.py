@@ -18,6 +18,7 @@ from fnmatch import fnmatchcase
 from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .boot_entries import entry_value
+from .tree import GuestTree
 from .versions import version_key
 
 # Where kernel-install looks for the partition, in its order.
@@ -45,6 +46,11 @@ class LoaderEntry(NamedTuple):
         """Return whether it starts the kernel of this version, by what it says or where that lies."""
         by_path = self.kernel.endswith(f"vmlinuz-{version}") or f"/{version}/" in self.kernel
         return self.version == version or by_path
+
+
+def find_partition(tree: GuestTree) -> Optional[str]:
+    """Return where the EFI system partition with systemd-boot is mounted, None without it."""
+    return next((place for place in PLACES if tree.has(f"{place}/EFI/systemd/{_LOADER}")), None)
 
 
 def read_entries(files: Mapping[str, str], loaders: Sequence[str]) -> List[LoaderEntry]:

@@ -17,6 +17,7 @@ from ansible_collections.ferry.hvm.plugins.module_utils.guest.changes import (
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.errors import PlanError
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.facts import GuestFacts
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.inspection import inspect
+from ansible_collections.ferry.hvm.plugins.module_utils.guest.mounted import MountedGuest
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.plan import make_plan
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.rules import Options
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.systemd_boot import (
@@ -259,6 +260,15 @@ def test_without_the_hook_a_new_image_would_not_come_to_the_esp(tmp_path: Path) 
     server.prepare()
     server.remove(HOOK)
     assert make_plan(server.look(), Options()).changes == ()
+
+
+def test_the_guests_tools_are_told_where_systemd_boot_lies(server: Server) -> None:
+    # A /boot of its own, which bootctl looks at before /boot/efi, is not the partition.
+    server.tree.write("/boot/EFI/debian/grubx64.efi", "")
+    mounted = MountedGuest(server.tree, SDA1, guest().file_systems)
+    assert mounted.environment["SYSTEMD_ESP_PATH"] == server.esp
+    server.remove(f"{server.esp}/EFI/systemd/systemd-bootx64.efi")
+    assert "SYSTEMD_ESP_PATH" not in mounted.environment
 
 
 def test_too_little_room_on_the_esp_is_told(server: Server) -> None:
