@@ -19,7 +19,8 @@ _TOKEN = re.compile(
     r"#[^\n]*|(?P<string>\"(?:\\.|[^\"\\])*\"|'[^']*')|(?P<mark>[{}\[\]=])|(?P<word>[^\s#\"'{}\[\]=,]+)",
     re.DOTALL,
 )
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+# All other backslashes stay, for the regular expression (lvm2 2.03.16's dumpconfig shows it).
+_ESCAPED = re.compile(r"\\([\\\"])")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 # In a regular expression of LVM's: an escaped character, or a plain one (parse_rx.c).
 _CHARACTER = re.compile(r"\\(.)|(.)", re.DOTALL)

@@ -183,6 +183,12 @@ def test_a_pattern_that_cannot_be_read_is_a_finding_with_the_way_out(pattern: st
     assert edits(on_lvm({CONF: put_first(text, found, "a|^/dev/vd|")})) == {}
 
 
+def test_backslashes_stay_but_before_a_quote_or_another() -> None:
+    (found,) = read_filters(devices(r'filter = [ "r|a\.b|", "r|\*|", "r|a\\.b|", "r|q\"q|" ]'))
+    # As `lvm dumpconfig` of lvm2 2.03.16 understood it.
+    assert found.patterns == (r"r|a\.b|", r"r|\*|", r"r|a\.b|", 'r|q"q|')
+
+
 @pytest.mark.parametrize(
     ("pattern", "device", "is_accepted"),
     [
