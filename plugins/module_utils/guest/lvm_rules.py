@@ -43,7 +43,7 @@ def devices(facts: GuestFacts, _options: Options) -> Results:
 
 
 def filters(facts: GuestFacts, _options: Options) -> Results:
-    """No filter of lvm.conf hides from LVM, on virtio, a disk with volumes that the guest mounts."""
+    """No filter of lvm.conf hides from LVM, on virtio, a disk that the guest needs."""
     for path, edited in _edited_files(facts).items():
         yield from map(Finding, edited.findings)
         if edited.after != facts.files[path]:
@@ -78,20 +78,32 @@ def _edit(path: str, facts: GuestFacts) -> _Edited:
 
 
 def _hides_needed(found: Filter, facts: GuestFacts) -> bool:
-    return not all(accepts(found.patterns, name) for name in _names_on_virtio(facts))
+    """Return whether it hides on virtio what the guest mounts, or what it showed on the source.
+
+    What is not mounted may be in use too: volumes of a database, or in units of systemd. The new name is
+    looked at first: behind `VIRTIO` nothing else of the filter has to be read.
+    """
+    groups = _mounted_groups(facts)
+    return any(
+        not accepts(found.patterns, name) and _is_needed(each, found, groups)
+        for each, name in _members_on_virtio(facts)
+    )
 
 
-def _names_on_virtio(facts: GuestFacts) -> Iterator[str]:
-    """Yield what the kernel will call the parts of the volume groups that the guest mounts something of.
+def _is_needed(member: FileSystem, found: Filter, mounted: Set[str]) -> bool:
+    """Return whether LVM has to see the part: as on the source, or of a group that is mounted.
 
     A whole group: where a part is missing, none of its volumes is activated by udev's events
     (pvscan(8), "autoactivation").
     """
+    return member.group in mounted or accepts(found.patterns, f"/dev/{member.title}")
+
+
+def _members_on_virtio(facts: GuestFacts) -> Iterator[Tuple[FileSystem, str]]:
+    """Yield each part of a volume group that lies on a disk, and what the kernel will call it."""
     letters = {disk.name: _letters(index) for index, disk in enumerate(facts.disks)}
-    groups = _mounted_groups(facts)
     for each in _members(facts):
-        if each.group in groups:
-            yield f"/dev/vd{letters[each.disk]}{each.partition or ''}"
+        yield each, f"/dev/vd{letters[each.disk]}{each.partition or ''}"
 
 
 def _letters(index: int) -> str:
@@ -107,7 +119,7 @@ def _hidden_by_intent(path: str, found: Filter, facts: GuestFacts) -> Iterator[s
     """
     groups = _mounted_groups(facts)
     for each in _members(facts):
-        if each.group not in groups and not accepts(found.patterns, f"/dev/{each.title}"):
+        if not _is_needed(each, found, groups):
             yield (
                 f"{path} hides {each.title}, a part of LVM, by {found.setting}, and hides the guest's"
                 " own volumes on virtio too. Say by patterns of /dev/vda, /dev/vdb, ... which of its"

@@ -145,9 +145,12 @@ def test_each_part_of_a_mounted_group_counts() -> None:
     assert set(edits(on_lvm({CONF: text}, WHOLE))) == {CONF}
 
 
-def test_a_group_that_is_not_mounted_does_not_count() -> None:
-    text = devices('filter = [ "a|^/dev/vda|", "a|^/dev/sd|", "r|.*|" ]')
-    assert edits(on_lvm({CONF: text}, OTHER)) == {}
+def test_a_group_that_is_not_mounted_counts_if_the_source_saw_it() -> None:
+    # A database's volumes, say, or what a unit of systemd mounts.
+    seen = devices('filter = [ "a|^/dev/vda|", "a|^/dev/sd|", "r|.*|" ]')
+    assert set(edits(on_lvm({CONF: seen}, OTHER))) == {CONF}
+    hidden = devices('filter = [ "a|^/dev/vda|", "a|^/dev/sda|", "r|.*|" ]')
+    assert edits(on_lvm({CONF: hidden}, OTHER)) == {}
 
 
 def test_a_volume_of_fstab_counts_and_not_the_root_alone() -> None:
