@@ -16,6 +16,8 @@ from typing import List
 from .changes import CopyFile, MoveBackupTable
 from .facts import GuestFacts
 from .rules import Finding, Options, Results
+from .systemd_boot import find_loader
+from .systemd_boot_rules import starts_alone
 
 _FALLBACK = "BOOT/BOOTX64.EFI"
 # A vendor's loader, the first that is there: shim starts the GRUB beside it, so that one comes along.
@@ -63,7 +65,12 @@ def backup_tables(facts: GuestFacts, _options: Options) -> Results:
 
 
 def _own_loader(facts: GuestFacts) -> "str | None":
-    """Return the distribution's loader; without a folder of its name, that of the only vendor."""
+    """Return the distribution's loader; without a folder of its name, that of the only vendor.
+
+    Where no GRUB has a menu, it is systemd-boot: purged GRUB leaves its loader in the distribution's folder.
+    """
+    if starts_alone(facts):
+        return find_loader(facts.loaders)
     vendors = {posixpath.dirname(path) for path in facts.loaders}
     wanted = _FOLDERS.get(facts.distribution.identity, facts.distribution.identity)
     named = [v for v in vendors if posixpath.basename(v).lower() == wanted]

@@ -53,9 +53,14 @@ def find_partition(tree: GuestTree) -> Optional[str]:
     return next((place for place in PLACES if tree.has(f"{place}/EFI/systemd/{_LOADER}")), None)
 
 
+def find_loader(loaders: Sequence[str]) -> Optional[str]:
+    """Return the path of systemd-boot among those of all loaders, None if it is not there."""
+    return next((path for path in loaders if posixpath.basename(path).lower() == _LOADER), None)
+
+
 def read_entries(files: Mapping[str, str], loaders: Sequence[str]) -> List[LoaderEntry]:
     """Return the entries in the order of the menu; none where systemd-boot is not among the loaders."""
-    if not any(posixpath.basename(path).lower() == _LOADER for path in loaders):
+    if find_loader(loaders) is None:
         return []
     found = [
         _read_entry(path, text) for path, text in files.items() if path.startswith(ENTRY_FOLDERS)

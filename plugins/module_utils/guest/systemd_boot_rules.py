@@ -11,11 +11,11 @@ from __future__ import annotations
 import re
 from typing import Dict, List
 
+from .boot_entries import main_menu
 from .changes import EditFile
 from .device_names import find_file_system
 from .facts import GuestFacts
 from .families import DEBIAN, family_of
-from .inspection import GRUB_MENU
 from .kernel_arguments import CMDLINE
 from .menu_rules import edited_arguments, left_devices
 from .rules import Finding, Options, Results
@@ -33,6 +33,11 @@ def entries_of(facts: GuestFacts) -> List[LoaderEntry]:
     return read_entries(facts.files, facts.loaders) if is_handled else []
 
 
+def starts_alone(facts: GuestFacts) -> bool:
+    """Return whether systemd-boot starts the guest, and no GRUB could: that one has no menu with a kernel."""
+    return bool(entries_of(facts)) and main_menu(facts.files, facts.firmware) is None
+
+
 def command_lines(facts: GuestFacts, options: Options) -> Results:
     """Every entry, and what later ones are made from, names disks by UUID, and the console if asked for."""
     for path, before in _argument_files(facts).items():
@@ -44,9 +49,8 @@ def command_lines(facts: GuestFacts, options: Options) -> Results:
 
 def default(facts: GuestFacts, _options: Options) -> Results:
     """What systemd-boot starts by itself is an installed kernel on the guest's root."""
-    entries = entries_of(facts)
-    first = default_entry(entries, facts.files)
-    if first is None or GRUB_MENU in facts.files:
+    first = default_entry(entries_of(facts), facts.files)
+    if first is None or not starts_alone(facts):
         return
     if facts.default_kernel is None:
         yield Finding(

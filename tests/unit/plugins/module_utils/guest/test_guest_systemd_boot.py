@@ -176,8 +176,12 @@ def test_an_image_that_its_entry_names_and_that_is_gone_is_made_anew(server: Ser
     assert command_of(change) == ("update-initramfs", "-u", "-k", OLD)
 
 
-def test_a_vendors_loader_comes_to_the_place_of_the_fallback(server: Server) -> None:
+@pytest.mark.parametrize("left", ["", "/EFI/debian/shimx64.efi"])
+def test_a_vendors_loader_comes_to_the_place_of_the_fallback(server: Server, left: str) -> None:
     server.remove(f"{server.esp}/EFI/BOOT/BOOTX64.EFI")
+    if left:
+        # GRUB was purged: its loader stays behind, without a menu.
+        server.tree.write(server.esp + left, "")
     copies = [c for c in make_plan(server.look(), Options()).changes if isinstance(c, CopyFile)]
     (copy,) = copies
     assert copy.source == f"{server.esp}/EFI/systemd/systemd-bootx64.efi"
@@ -248,6 +252,14 @@ def test_what_cannot_be_made_right_is_a_finding(
     server = Server(tmp_path / "root")
     server.tree.write(path, text)
     with pytest.raises(PlanError, match=words):
+        make_plan(server.look(), Options())
+
+
+def test_a_menu_of_grub_without_a_kernel_starts_nothing(tmp_path: Path) -> None:
+    server = Server(tmp_path / "root")
+    server.tree.write("/boot/grub/grub.cfg", "set timeout=5\n")
+    server.tree.write(entry_path(NEW), entry(NEW, "/dev/sdb1"))
+    with pytest.raises(PlanError, match=r"root=\S+, which is not its root"):
         make_plan(server.look(), Options())
 
 
