@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Room for what the preparation makes anew: looked at before anything is written.
 
-Without it the maker of an initramfs would end half-way, minutes later, with words of its own. What is free
-is what users may take: the reserve of ext4 is left alone.
+Without it the maker of an initramfs would end half-way, minutes later, with words of its own. The reserve
+of ext4 counts as free: the maker runs as root, and without it a root that is full for users would be refused.
 """
 
 from __future__ import annotations

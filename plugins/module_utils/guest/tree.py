@@ -87,9 +87,9 @@ class GuestTree:
         return os.path.getsize(self.host_path(path))
 
     def free_bytes(self, path: str) -> int:
-        """Return what users may still write to the file system of a folder. Raises OSError without it."""
+        """Return what root may still write to the file system of a folder. Raises OSError without it."""
         status = os.statvfs(self.host_path(path))
-        return status.f_bavail * status.f_frsize
+        return status.f_bfree * status.f_frsize
 
     def has(self, path: str) -> bool:
         """Return whether anything lies at `path`, links followed."""
