@@ -38,12 +38,11 @@ def check(facts: GuestFacts, results: Iterable[Result]) -> Results:
 
 def _needed(made: Sequence[RebuildInitramfs], facts: GuestFacts) -> Dict[str, int]:
     """Return the bytes that are needed, by place. kernel-install removes a copy before it makes it anew."""
-    copied = {each.place: _GROWTH * len(made) for each in entries_of(facts)}
+    needed = {each.place: _GROWTH * len(made) for each in entries_of(facts)}
     is_dracut = family_of(facts.distribution) is RPM
-    return {
-        **copied,
-        BOOT: _needed_by_dracut(made, facts) if is_dracut else _needed_beside(made, facts),
-    }
+    own = _needed_by_dracut(made, facts) if is_dracut else _needed_beside(made, facts)
+    # The partition with the copies may be /boot itself.
+    return {**needed, BOOT: needed.get(BOOT, 0) + own}
 
 
 def _needed_beside(made: Sequence[RebuildInitramfs], facts: GuestFacts) -> int:

@@ -291,6 +291,16 @@ def test_too_little_room_on_the_esp_is_told(server: Server) -> None:
         make_plan(little, Options())
 
 
+def test_a_boot_that_is_the_esp_has_room_for_images_and_copies(tmp_path: Path) -> None:
+    facts = Server(tmp_path / "root", "/boot").look()
+    # Two images of nearly nothing grow by 4 MiB each, and so do their copies.
+    images = dict.fromkeys(facts.images, 0)
+    enough = dataclasses.replace(facts, images=images, room={"/boot": 16 << 20})
+    assert make_plan(enough, Options()).changes
+    with pytest.raises(PlanError, match=r"16\.0 MiB"):
+        make_plan(dataclasses.replace(enough, room={"/boot": (16 << 20) - 1}), Options())
+
+
 def test_grub_with_a_menu_is_prepared_beside_systemd_boot(tmp_path: Path) -> None:
     # The firmware's memory said which of the two starts: both are made right.
     server = Server(tmp_path / "root")
