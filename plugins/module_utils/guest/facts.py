@@ -18,8 +18,9 @@ VIRTIO_DRIVERS = ("virtio_pci", "virtio_blk", "virtio_scsi", "virtio_net")
 
 # Where kernels and their images lie.
 BOOT = "/boot"
-# LVM's settings. They are edited, and an initramfs may have copies of them.
+# LVM's settings, and its list of disks. They are edited or removed, and an initramfs may have copies of them.
 LVM_SETTINGS = ("/etc/lvm/lvm.conf", "/etc/lvm/lvmlocal.conf")
+LVM_DEVICES = "/etc/lvm/devices/system.devices"
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Kernel:
 
     `initramfs` is the image's path in the guest, None if there is none; `ready` are the virtio
     drivers that this kernel has when it looks for its root: in each of its images, or built in;
-    `available` are those it could be given. `copies` are those of `LVM_SETTINGS`
+    `available` are those it could be given. `copies` are those of `LVM_SETTINGS` and `LVM_DEVICES`
     that lie in an image too.
     """
 

@@ -19,6 +19,7 @@ from . import (
     systemd_boot,
 )
 from .facts import (
+    LVM_DEVICES,
     LVM_SETTINGS,
     Disk,
     Distribution,
@@ -33,7 +34,6 @@ from .tree import GuestTree
 GRUB_DEFAULTS = "/etc/default/grub"
 GRUB_MENU = "/boot/grub/grub.cfg"
 INITRAMFS_MODULES = "/etc/initramfs-tools/modules"
-LVM_DEVICES = "/etc/lvm/devices/system.devices"
 
 _FILES = (
     "/etc/fstab",

@@ -8,7 +8,7 @@ from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from . import initramfs
 from .boot_entries import default_of, main_menu
-from .facts import BOOT, LVM_SETTINGS, VIRTIO_DRIVERS, Kernel
+from .facts import BOOT, LVM_DEVICES, LVM_SETTINGS, VIRTIO_DRIVERS, Kernel
 from .systemd_boot import PLACES, LoaderEntry, default_entry
 from .tree import GuestTree
 
@@ -44,7 +44,8 @@ def inspect_kernel(
     loaded = [(own,), *(each.images for each in entries if each.starts(version))]
     names = [_names(tree, paths, decompress) for paths in dict.fromkeys(loaded)]
     inside = (initramfs.drivers_among(each, VIRTIO_DRIVERS) for each in names)
-    copies = (path for path in LVM_SETTINGS if any(path.lstrip("/") in each for each in names))
+    of_lvm = (*LVM_SETTINGS, LVM_DEVICES)
+    copies = (path for path in of_lvm if any(path.lstrip("/") in each for each in names))
     ready = built_in | frozenset.intersection(*inside)
     return Kernel(version, own, ready, available, frozenset(copies))
 

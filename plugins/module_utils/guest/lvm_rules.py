@@ -8,8 +8,7 @@ from typing import Dict, Iterator, List, NamedTuple, Set, Tuple
 
 from .changes import EditFile, RemoveFile
 from .device_names import find_file_system
-from .facts import LVM_SETTINGS, FileSystem, GuestFacts
-from .inspection import LVM_DEVICES
+from .facts import LVM_DEVICES, LVM_SETTINGS, FileSystem, GuestFacts
 from .logical_volumes import MEMBER
 from .lvm_filters import Filter, PatternError, accepts, put_first, read_filters
 from .rules import Finding, Options, Results
@@ -52,9 +51,10 @@ def filters(facts: GuestFacts, _options: Options) -> Results:
 
 
 def changed_settings(facts: GuestFacts) -> Set[str]:
-    """Return the paths of LVM's settings that are edited: a copy in an initramfs is out of date then."""
+    """Return the paths of LVM's files that are edited or removed: a copy in an initramfs is out of date then."""
     edited = _edited_files(facts)
-    return {path for path in edited if edited[path].after != facts.files[path]}
+    removed = {LVM_DEVICES}.intersection(facts.files)
+    return removed | {path for path in edited if edited[path].after != facts.files[path]}
 
 
 def _edited_files(facts: GuestFacts) -> Dict[str, _Edited]:

@@ -223,6 +223,16 @@ def test_an_initramfs_with_a_copy_of_an_edited_file_is_made_anew() -> None:
     assert rebuilt(dataclasses.replace(facts, kernels=(READY,))) == []
 
 
+def test_an_initramfs_with_a_copy_of_the_list_of_disks_is_made_anew() -> None:
+    # Debian's hook copies the whole folder of LVM's settings.
+    listed = "/etc/lvm/devices/system.devices"
+    kernel = dataclasses.replace(READY, copies=frozenset([listed]))
+    facts = dataclasses.replace(on_lvm({listed: "IDTYPE=sys_serial\n"}), kernels=(kernel,))
+    (made,) = rebuilt(facts)
+    assert made.why == f"it has {listed} as it was"
+    assert rebuilt(dataclasses.replace(on_lvm({}), kernels=(kernel,))) == []
+
+
 FILTER = devices('filter = [ "a|^/dev/sda|", "r|.*|" ]')
 
 
