@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from . import initramfs
@@ -84,7 +85,8 @@ def _names(
     for path in paths:
         if tree.has(path):
             with open(tree.host_path(path), "rb") as image:
-                found += initramfs.read_names(image, decompress)
+                # Some makers write `./etc/fstab` (dracut-cpio).
+                found += map(posixpath.normpath, initramfs.read_names(image, decompress))
     return frozenset(found)
 
 

@@ -248,8 +248,9 @@ def rhel_on_lvm(root: Path, *copied: str) -> GuestFacts:
     return dataclasses.replace(found, file_systems=(*found.file_systems, PART, ROOT))
 
 
-def test_dracut_makes_the_image_of_the_default_kernel_anew(tmp_path: Path) -> None:
-    facts = rhel_on_lvm(tmp_path, "etc/lvm/lvm.conf")
+@pytest.mark.parametrize("copied", ["etc/lvm/lvm.conf", "./etc/lvm/lvm.conf"])
+def test_dracut_makes_the_image_of_the_default_kernel_anew(tmp_path: Path, copied: str) -> None:
+    facts = rhel_on_lvm(tmp_path, copied)
     (made,) = rebuilt(facts)
     command = command_of(made)
     assert (made.kernel, made.why) == (RHEL9.kernels[0], f"it has {CONF} as it was")
