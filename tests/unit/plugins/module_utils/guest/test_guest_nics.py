@@ -239,7 +239,7 @@ PATHS = st.sampled_from(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.dictionaries(PATHS, TEXTS, max_size=6))
 def test_random_trees_are_planned_or_refused_and_only_bindings_change(
     files: dict[str, str],

@@ -60,7 +60,7 @@ def lay_down(root: Path, files: dict[str, bytes]) -> None:
 
 
 # Comments, tabs, quotes, missing files and bytes that are no UTF-8: what each line becomes was said first.
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(trees())
 def test_200_random_trees_change_in_the_intended_lines_and_nowhere_else(made: Tree) -> None:
     with TemporaryDirectory() as folder:

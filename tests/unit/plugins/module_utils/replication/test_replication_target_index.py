@@ -407,7 +407,7 @@ class Story:
 
 # Each is up to four syncs: seconds on an idle machine, minutes on one that others use.
 @pytest.mark.timeout(600)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 99), syncs=st.lists(st.tuples(writes, writes, writes), max_size=3))
 def test_whatever_changed_anywhere_the_target_becomes_the_source(
     source_papers: Papers,

@@ -271,7 +271,7 @@ DAMAGED_GRAINS = [
 BEFORE_DAMAGE = header(MIB) + bytes(SECTOR) + b"".join(DAMAGED_GRAINS) + end(MIB)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_a_damaged_stream_is_read_right_or_refused(data: st.DataObject) -> None:
     """No grain is lost, none is outside of the disk, whatever bytes are changed and wherever it is cut.
