@@ -103,7 +103,7 @@ def inspect(
     loaders = _efi_loaders(tree)
     # Of two that are installed, GRUB for a BIOS (grub-pc) says who starts whom.
     firmware = "uefi" if loaders and "grub-pc" not in packages else "bios"
-    entries = systemd_boot.read_entries(files, loaders)
+    entries = systemd_boot.read_entries(distribution, files, loaders)
     kernels = tuple(
         inspect_kernel(tree, version, entries, decompress) for version in kernel_versions(tree)
     )

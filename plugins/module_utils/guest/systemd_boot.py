@@ -18,6 +18,8 @@ from fnmatch import fnmatchcase
 from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .boot_entries import entry_value
+from .facts import Distribution
+from .families import DEBIAN, family_of
 from .tree import GuestTree
 from .versions import version_key
 
@@ -58,9 +60,14 @@ def find_loader(loaders: Sequence[str]) -> Optional[str]:
     return next((path for path in loaders if posixpath.basename(path).lower() == _LOADER), None)
 
 
-def read_entries(files: Mapping[str, str], loaders: Sequence[str]) -> List[LoaderEntry]:
-    """Return the entries in the order of the menu; none where systemd-boot is not among the loaders."""
-    if find_loader(loaders) is None:
+def read_entries(
+    distribution: Distribution, files: Mapping[str, str], loaders: Sequence[str]
+) -> List[LoaderEntry]:
+    """Return the entries in the order of the menu; none where systemd-boot is not among the loaders.
+
+    None either for families other than Debian's, whose GRUB reads such files and counts alone.
+    """
+    if family_of(distribution) is not DEBIAN or find_loader(loaders) is None:
         return []
     found = [
         _read_entry(path, text) for path, text in files.items() if path.startswith(ENTRY_FOLDERS)

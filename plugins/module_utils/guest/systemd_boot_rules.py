@@ -15,7 +15,6 @@ from .boot_entries import main_menu
 from .changes import EditFile
 from .device_names import find_file_system
 from .facts import GuestFacts
-from .families import DEBIAN, family_of
 from .kernel_arguments import CMDLINE
 from .menu_rules import edited_arguments, left_devices
 from .rules import Finding, Options, Results
@@ -29,8 +28,7 @@ _UNIFIED = "/efi/linux/"
 
 def entries_of(facts: GuestFacts) -> List[LoaderEntry]:
     """Return systemd-boot's entries, if it is handled for this guest's family."""
-    is_handled = family_of(facts.distribution) is DEBIAN
-    return read_entries(facts.files, facts.loaders) if is_handled else []
+    return read_entries(facts.distribution, facts.files, facts.loaders)
 
 
 def starts_alone(facts: GuestFacts) -> bool:

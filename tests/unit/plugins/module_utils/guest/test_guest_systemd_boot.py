@@ -15,7 +15,7 @@ from ansible_collections.ferry.hvm.plugins.module_utils.guest.changes import (
     command_of,
 )
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.errors import PlanError
-from ansible_collections.ferry.hvm.plugins.module_utils.guest.facts import GuestFacts
+from ansible_collections.ferry.hvm.plugins.module_utils.guest.facts import Distribution, GuestFacts
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.inspection import inspect
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.mounted import MountedGuest
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.plan import make_plan
@@ -40,6 +40,8 @@ from tests.unit.plugins.module_utils.guest.test_guest_random_trees import no_run
 MACHINE = "0123456789abcdef0123456789abcdef"
 NEW, OLD = "6.1.0-40-amd64", "6.1.0-9-amd64"
 CMDLINE = "/etc/kernel/cmdline"
+BOOKWORM = Distribution("debian", "12", "Debian 12")
+LOADER = "/boot/efi/EFI/systemd/systemd-bootx64.efi"
 CONSOLE = "console=tty0 console=ttyS0,115200"
 STATUS = "".join(
     f"Package: {name}\nStatus: install ok installed\nVersion: 1\n\n"
@@ -211,15 +213,24 @@ def test_the_entry_that_starts_by_itself(
     linux = {name: text if "efi /" in text else f"{text}linux /k\n" for name, text in files.items()}
     found = {f"{folder}/entries/{k}.conf": text for k, text in {**entries, **linux}.items()}
     found[f"{folder}/loader.conf"] = settings
-    read = read_entries(found, ["/boot/efi/EFI/systemd/systemd-bootx64.efi"])
+    read = read_entries(BOOKWORM, found, [LOADER])
     first = default_entry(read, found)
     assert first is not None
     assert first.path == f"{folder}/entries/{expected}.conf"
 
 
-def test_entries_without_systemd_boot_are_others() -> None:
+@pytest.mark.parametrize(
+    ("distribution", "loader"),
+    [
+        pytest.param(BOOKWORM, "/boot/efi/EFI/debian/grubx64.efi", id="no systemd-boot"),
+        pytest.param(Distribution("rhel", "9.4", "RHEL 9"), LOADER, id="left beside GRUB"),
+    ],
+)
+def test_entries_that_systemd_boot_does_not_read_are_others(
+    distribution: Distribution, loader: str
+) -> None:
     files = {"/boot/loader/entries/x.conf": entry(NEW)}
-    assert read_entries(files, ["/boot/efi/EFI/debian/grubx64.efi"]) == []
+    assert read_entries(distribution, files, [loader]) == []
 
 
 @pytest.mark.parametrize(
