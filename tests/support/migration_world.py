@@ -100,6 +100,12 @@ class World:
             self.lab, playbook, limit, "-e", f"ferry_worker_image={self.image}", *arguments
         )
 
+    def await_proof(self, name: str, booted: int, file_count: int) -> list[str]:
+        """Wait until the clone has come up once more than `booted` times; return what does not hold of it."""
+        source = migration.source_report(self.lab, name)
+        clone = migration.wait_for_report(migration.clone_console(self.lab, name), booted)
+        return [fact for fact, held in migration.prove(source, clone, file_count).facts if not held]
+
     def instance(self, name: str) -> dict[str, Any]:
         """The instance of this name, as the appliance shows it."""
         (found,) = self.api.get(f"/api/instances?name={name}")["instances"]
