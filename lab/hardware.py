@@ -100,7 +100,8 @@ class DirectBoot:
 class Machine:
     """A machine that QEMU can run. `directory` holds its sockets and pid, and is its identity.
 
-    Its firmware is a BIOS, or UEFI with a memory of its own that is empty at the machine's first start.
+    `cpus` are those it has where they are real. Its firmware is a BIOS, or UEFI with a memory of its own that is
+    empty at the machine's first start.
     """
 
     name: str
@@ -157,7 +158,7 @@ def _frame(machine: Machine) -> list[str]:
         *("-machine", "pc"),
         *_acceleration(machine.acceleration),
         *("-m", f"{machine.memory >> 20}M"),
-        *("-smp", str(machine.cpus)),
+        *("-smp", str(_cpus(machine))),
         # Strict: the firmware tries what has a boot order and nothing else.
         *("-boot", "strict=on"),
         *("-display", "none"),
@@ -165,6 +166,15 @@ def _frame(machine: Machine) -> list[str]:
         "-daemonize",
         *("-pidfile", str(machine.pid_file)),
     ]
+
+
+def _cpus(machine: Machine) -> int:
+    """Return how many processors the machine gets: one where they are emulated.
+
+    Two wait for each other's interrupts and locks, and burn the host's time while the other has none of it: two
+    machines that booted at once on two processors took 48 s with two each, and 29 s with one.
+    """
+    return machine.cpus if machine.acceleration is Acceleration.KVM else 1
 
 
 def _uefi(memory: Path) -> list[str]:

@@ -67,6 +67,15 @@ def test_a_machine_with_uefi_has_a_memory_of_its_own() -> None:
     assert memory.endswith(",file=/m/uefi.fd")
 
 
+@pytest.mark.parametrize(
+    ("acceleration", "cpus"), [(Acceleration.KVM, "2"), (Acceleration.TCG, "1")]
+)
+def test_emulated_processors_are_not_made_to_wait_for_each_other(
+    acceleration: Acceleration, cpus: str
+) -> None:
+    assert words_after(replace(MACHINE, acceleration=acceleration), "-smp") == [cpus]
+
+
 def test_a_kernel_of_its_own_is_handed_to_the_firmware() -> None:
     boot = DirectBoot(Path("/k"), Path("/i"), "root=/dev/sda2 ro")
     machine = replace(MACHINE, direct_boot=boot)
