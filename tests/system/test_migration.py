@@ -244,6 +244,8 @@ def silent_source(world: World, clone: str) -> str:
     return clone
 
 
+# In every run a VM's disks are compared so, before its preparation (test_vm_migration.py).
+@pytest.mark.soak
 def test_a_delta_of_a_silent_source_is_equal_byte_for_byte(
     world: World, silent_source: str
 ) -> None:
