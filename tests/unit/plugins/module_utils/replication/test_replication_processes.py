@@ -49,20 +49,7 @@ from tests.unit.plugins.module_utils.replication.rig import (
     reference_root,
 )
 
-
-@pytest.fixture
-def sender(tmp_path: Path, source_papers: Papers, target_papers: Papers) -> Iterator[Sender]:
-    sender = Sender(tmp_path, source_papers, target_papers)
-    sender.disk.write_bytes(noise(CHUNK))
-    yield sender
-    sender.stop()
-
-
-@pytest.fixture(autouse=True)
-def no_receiver_stays(rig: Rig) -> Iterator[None]:
-    """A test that failed leaves no daemon behind."""
-    yield
-    receiver.stop(str(rig.directory))
+pytestmark = pytest.mark.usefixtures("no_receiver_stays")
 
 
 def test_the_same_files_make_the_same_bytes() -> None:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +17,9 @@ from tests.unit.plugins.module_utils.replication.processes import (
     plan_of,
     wait_for_end,
 )
-from tests.unit.plugins.module_utils.replication.rig import Papers, Rig, noise, patched
+from tests.unit.plugins.module_utils.replication.rig import Rig, noise, patched
 
-
-@pytest.fixture
-def sender(tmp_path: Path, source_papers: Papers, target_papers: Papers) -> Iterator[Sender]:
-    sender = Sender(tmp_path, source_papers, target_papers)
-    sender.disk.write_bytes(noise(CHUNK))
-    yield sender
-    sender.stop()
-
-
-@pytest.fixture(autouse=True)
-def no_receiver_stays(rig: Rig) -> Iterator[None]:
-    """A test that failed leaves no daemon behind."""
-    yield
-    receiver.stop(str(rig.directory))
+pytestmark = pytest.mark.usefixtures("no_receiver_stays")
 
 
 def test_a_target_index_crosses_between_processes_and_serves_once(
