@@ -13,7 +13,6 @@ lab: source-web01/root.raw   never written to after it was made
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -23,16 +22,18 @@ from pathlib import Path
 
 from .command import run
 from .guests.base import ROOT_DISK
+from .guests.disks import attached
 from .guests.source import HOST_KEY, Identity, SourceServer, source_machine, system_files
 from .hardware import Acceleration, DirectBoot, Machine
 from .settings import LabSettings
 from .shapes.build import ensure_shape
+from .shapes.layers import pieces
 from .shapes.table import SHAPES
 
 SHAPE = "uefi"
 KERNEL, INITRAMFS = "vmlinuz", "initrd.img"
-# The number of its root's partition.
-_ROOT = 2
+# Where its root lies.
+_ROOT = "sda2"
 
 
 def make_efi_source(lab: LabSettings, name: str) -> SourceServer:
@@ -85,26 +86,14 @@ def _identify(root: Path, identity: Identity, key: Path) -> None:
     run("systemctl", f"--root={root}", "enable", "ssh.service")
 
 
-def _root_place(disk: Path) -> tuple[int, int]:
-    """Return where the root's partition begins and how long it is, in bytes."""
-    table = json.loads(run("sfdisk", "--json", str(disk)))["partitiontable"]["partitions"]
-    return table[_ROOT - 1]["start"] * 512, table[_ROOT - 1]["size"] * 512
-
-
 @contextmanager
 def _mounted(disk: Path) -> Iterator[Path]:
     """The root of the image is mounted, and written out afterwards."""
-    start, size = _root_place(disk)
-    window = (f"--offset={start}", f"--sizelimit={size}")
-    device = run("losetup", "--find", "--show", *window, str(disk)).strip()
-    try:
-        # A loop device that was read-only for its last user still is.
-        run("blockdev", "--setrw", device)
-        with tempfile.TemporaryDirectory(dir=disk.parent) as place:
-            run("mount", device, place)
-            try:
-                yield Path(place)
-            finally:
-                run("umount", place)
-    finally:
-        run("losetup", "--detach", device)
+    ((_begin, _disk, start, length),) = pieces(SHAPES[SHAPE], {"sda": disk})[_ROOT]
+    scratch = tempfile.TemporaryDirectory(dir=disk.parent)
+    with attached(disk, start, length) as device, scratch as place:
+        run("mount", device, place)
+        try:
+            yield Path(place)
+        finally:
+            run("umount", place)

@@ -22,7 +22,7 @@ from typing import Any
 from .command import run
 from .guests.base import ROOT_DISK
 from .guests.content import SUMS
-from .guests.disks import MIB, PARTITION_START
+from .guests.disks import MIB, PARTITION_START, attached
 from .guests.marker import BootReport, Interface
 from .guests.source import (
     CPU_COUNT,
@@ -99,23 +99,10 @@ def _mounted(disks: dict[int, Path], root: Path) -> Iterator[Path]:
     root.mkdir()
     with ExitStack() as stack:
         for image, place in ((disks[ROOT_KEY], root), (disks[DATA_KEY], root / DATA_PLACE)):
-            device = stack.enter_context(_attached(image))
+            device = stack.enter_context(attached(image, PARTITION_START))
             run("mount", device, str(place))
             stack.callback(run, "umount", str(place))
         yield root
-
-
-@contextmanager
-def _attached(image: Path) -> Iterator[str]:
-    """The first partition of the image is a block device."""
-    offset = f"--offset={PARTITION_START}"
-    device = run("losetup", "--find", "--show", offset, str(image)).strip()
-    try:
-        # A loop device keeps the flag of whoever had it before, and mount takes it for the file's.
-        run("blockdev", "--setrw", device)
-        yield device
-    finally:
-        run("losetup", "--detach", device)
 
 
 def _describe(server: SourceServer) -> dict[str, Any]:

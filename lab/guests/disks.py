@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..command import run
@@ -68,6 +69,20 @@ def _prototype(directory: Path) -> Iterator[str]:
             yield "$"
         else:
             yield f"{entry.name} ---644 0 0 {entry}"
+
+
+@contextmanager
+def attached(image: Path, start: int, length: int | None = None) -> Iterator[str]:
+    """Bytes of the image, from `start` on and up to its end unless `length` is given, are a block device."""
+    limit = () if length is None else (f"--sizelimit={length}",)
+    command = ("losetup", "--find", "--show", f"--offset={start}", *limit)
+    device = run(*command, str(image)).strip()
+    try:
+        # A loop device keeps the flag of whoever had it before, and mount takes it for the file's.
+        run("blockdev", "--setrw", device)
+        yield device
+    finally:
+        run("losetup", "--detach", device)
 
 
 def copy_sparse(source: Path, target: Path, offset: int) -> None:

@@ -11,12 +11,12 @@ say which extents a volume got, and the bytes are copied there.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from ..command import run
-from ..guests.disks import MIB, data_ranges
+from ..guests.disks import MIB, attached, data_ranges
 from . import mirror
 from .table import MIRROR_UUID, DiskPlan, Shape
 
@@ -106,7 +106,11 @@ def _logical(shape: Shape, physical: Mapping[str, Piece]) -> dict[str, list[Piec
     if not physical:
         return {}
     wanted = [volume for volume in shape.volumes if "/" in volume.place]
-    with _loops(list(physical.values())) as loops:
+    with ExitStack() as stack:
+        loops = [
+            stack.enter_context(attached(disk, start, length))
+            for _begin, disk, start, length in physical.values()
+        ]
         devices = dict(zip(loops, physical.values(), strict=True))
         _lvm(loops, "pvcreate", *loops)
         group = wanted[0].place.split("/")[0]
@@ -147,18 +151,3 @@ def _lvm(loops: Sequence[str], command: str, *arguments: str) -> str:
     accept = ",".join(f'"a|^{loop}$|"' for loop in loops)
     config = _LVM_CONFIG.format(accept=accept, locks="/run/lock/lvm")
     return run(command, "--driverloaded", "n", "--config", config, *arguments)
-
-
-@contextmanager
-def _loops(places: Sequence[Piece]) -> Iterator[list[str]]:
-    loops: list[str] = []
-    try:
-        for _begin, disk, start, length in places:
-            window = ("--offset", str(start), "--sizelimit", str(length))
-            loops.append(run("losetup", "--find", "--show", *window, str(disk)).strip())
-            # A loop device that was read-only for its last user still is.
-            run("blockdev", "--setrw", loops[-1])
-        yield loops
-    finally:
-        for loop in loops:
-            run("losetup", "--detach", loop)
