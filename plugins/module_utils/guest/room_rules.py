@@ -11,16 +11,15 @@ from __future__ import annotations
 import posixpath
 from typing import Dict, Iterable, List, Sequence
 
-from ..units import show_exact_size
+from ..units import MIB, show_exact_size
 from .changes import RebuildInitramfs
 from .facts import BOOT, GuestFacts
 from .families import RPM, family_of
 from .rules import Finding, Result, Results
 from .systemd_boot_rules import entries_of
 
-_MIB = 1 << 20
 # The drivers of virtio and all that they need: 1.1 MiB unpacked in Debian 12's kernel, and what else may grow.
-_GROWTH = 4 * _MIB
+_GROWTH = 4 * MIB
 # An image for any machine beside one for this machine. dracut's were not measured for Red Hat's or SUSE's kernels,
 # whose images for rescue, made for any machine, are known to be two to four times as large.
 _FOR_ANY_MACHINE = 4
