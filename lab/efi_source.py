@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,16 @@ from pathlib import Path
 from .command import run
 from .guests.base import ROOT_DISK
 from .guests.disks import attached
-from .guests.source import HOST_KEY, Identity, SourceServer, source_machine, system_files
+from .guests.edit import GuestFile
+from .guests.source import (
+    Identity,
+    SourceServer,
+    add_overlay,
+    make_host_key,
+    server_in,
+    source_machine,
+    system_files,
+)
 from .hardware import Acceleration, DirectBoot, Machine
 from .settings import LabSettings
 from .shapes.build import ensure_shape
@@ -42,19 +51,15 @@ def make_efi_source(lab: LabSettings, name: str) -> SourceServer:
     directory = lab.source_directory(name)
     # The disk holds the server's private key: nobody else looks into the directory.
     directory.mkdir(mode=0o700)
-    key = directory / HOST_KEY
-    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(key))
+    files = {**system_files(identity), **make_host_key(directory)}
     disk = directory / ROOT_DISK
     run("cp", "--sparse=always", str(ensure_shape(SHAPE).disks["sda"]), str(disk))
     with _mounted(disk) as root:
-        _identify(root, identity, key)
+        _identify(root, files)
         for file, pattern in ((KERNEL, "vmlinuz-*"), (INITRAMFS, "initrd.img-*")):
             shutil.copyfile(next((root / "boot").glob(pattern)), directory / file)
-    overlay = directory / "sda.qcow2"
-    run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", ROOT_DISK, str(overlay))
-    public = " ".join(key.with_suffix(".pub").read_text().split()[:2])
-    place = (identity.address, identity.gateway, identity.prefix_length)
-    return SourceServer(name, directory, identity.mac, *place, public)
+    add_overlay(directory / "sda.qcow2", ROOT_DISK)
+    return server_in(directory, identity)
 
 
 def efi_source_machine(
@@ -72,16 +77,13 @@ def efi_source_machine(
     return replace(machine, is_uefi=True, disks=(disk,), direct_boot=boot)
 
 
-def _identify(root: Path, identity: Identity, key: Path) -> None:
+def _identify(root: Path, files: Mapping[str, GuestFile]) -> None:
     """The tree is that server's: its names, its place in the network, its keys, and SSH answers."""
-    files = {path: (file.content, file.mode) for path, file in system_files(identity).items()}
-    files[f"/etc/ssh/{HOST_KEY}"] = (key.read_bytes(), 0o600)
-    files[f"/etc/ssh/{HOST_KEY}.pub"] = (key.with_suffix(".pub").read_bytes(), 0o644)
-    for path, (content, mode) in files.items():
+    for path, file in files.items():
         target = root / path.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-        target.chmod(mode)
+        target.write_bytes(file.content)
+        target.chmod(file.mode)
     (root / "etc/systemd/system/ssh.service").unlink()
     run("systemctl", f"--root={root}", "enable", "ssh.service")
 

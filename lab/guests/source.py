@@ -76,15 +76,7 @@ def ensure_source(settings: LabSettings, name: str) -> SourceServer:
     if not (record.exists() and json.loads(record.read_text()) == asdict(identity)):
         _refuse_running(name, directory)
         _make(identity, directory, ensure_base(cache_directory()))
-    return SourceServer(
-        name,
-        directory,
-        identity.mac,
-        identity.address,
-        identity.gateway,
-        identity.prefix_length,
-        _public_key(directory / f"{HOST_KEY}.pub"),
-    )
+    return server_in(directory, identity)
 
 
 def source_machine(
@@ -155,11 +147,10 @@ def _make(identity: Identity, directory: Path, base: Path) -> None:
         # The disk holds the server's private key: nobody else looks into the directory.
         made = Path(scratch, "server")
         made.mkdir(mode=0o700)
-        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(made / HOST_KEY))
         _make_root_disk(identity, made, base / ROOT_DISK)
         _make_data_disk(identity.name, made / DATA_DISK)
-        _add_overlay(made / "sda.qcow2", ROOT_DISK)
-        _add_overlay(made / "sdb.qcow2", DATA_DISK)
+        add_overlay(made / "sda.qcow2", ROOT_DISK)
+        add_overlay(made / "sdb.qcow2", DATA_DISK)
         (made / RECORD).write_text(json.dumps(asdict(identity), indent=2))
         if directory.exists():
             directory.rename(Path(scratch, "old"))
@@ -169,15 +160,34 @@ def _make(identity: Identity, directory: Path, base: Path) -> None:
 def _make_root_disk(identity: Identity, directory: Path, base: Path) -> None:
     disk = directory / ROOT_DISK
     run("cp", "--sparse=always", "--reflink=auto", str(base), str(disk))
-    host_key = {
-        f"/etc/ssh/{HOST_KEY}": GuestFile((directory / HOST_KEY).read_bytes(), 0o600),
-        f"/etc/ssh/{HOST_KEY}.pub": GuestFile((directory / f"{HOST_KEY}.pub").read_bytes()),
-    }
     site = {
         f"/srv/site/{name}": GuestFile(data) for name, data in site_files(identity.name).items()
     }
-    files = {**system_files(identity), **host_key, **site}
+    files = {**system_files(identity), **make_host_key(directory), **site}
     add_files(disk, {PurePosixPath(path): file for path, file in files.items()})
+
+
+def server_in(directory: Path, identity: Identity) -> SourceServer:
+    """Return the server that was made in the directory."""
+    return SourceServer(
+        identity.name,
+        directory,
+        identity.mac,
+        identity.address,
+        identity.gateway,
+        identity.prefix_length,
+        _public_key(directory / f"{HOST_KEY}.pub"),
+    )
+
+
+def make_host_key(directory: Path) -> Mapping[str, GuestFile]:
+    """The directory holds a new SSH host key; return its files in the server."""
+    key = directory / HOST_KEY
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(key))
+    return {
+        f"/etc/ssh/{HOST_KEY}": GuestFile(key.read_bytes(), 0o600),
+        f"/etc/ssh/{HOST_KEY}.pub": GuestFile(key.with_suffix(".pub").read_bytes()),
+    }
 
 
 def system_files(identity: Identity) -> Mapping[str, GuestFile]:
@@ -218,7 +228,8 @@ def _make_data_disk(name: str, disk: Path) -> None:
         fill_with_xfs(disk, Path(tree))
 
 
-def _add_overlay(overlay: Path, backing: str) -> None:
+def add_overlay(overlay: Path, backing: str) -> None:
+    """What a running server writes goes to the overlay, over the file `backing` beside it."""
     # The backing file by its bare name: qemu looks beside the overlay, and the directory gets renamed.
     run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", backing, str(overlay))
 
