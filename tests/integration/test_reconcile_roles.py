@@ -169,6 +169,19 @@ def test_disks_added_grown_and_removed_between_two_deltas_are_followed_as_docume
     assert "changed=0" in again.output
 
 
+CREATE = [role("preflight", preflight_may_create=True), role("create_target_instance")]
+
+
+def create_target(world: World, told: str) -> None:
+    """The target exists. The dry run before says `told`, and changes nothing."""
+    before = world.records()
+    dry = world.play(CREATE, "--check", "--diff")
+    assert (dry.status, world.records()) == (0, before), dry.output
+    assert told in dry.output
+    done = world.play(CREATE)
+    assert done.status == 0, done.output
+
+
 def test_the_target_is_as_large_as_the_vm_and_its_macs_wait_for_the_cutover(world: World) -> None:
     slip = {"ferry_network_map": {"Production": "prod"}, "ferry_plan": "lab-1c-1g", "ferry_cpus": 3}
     refused = world.play([role("preflight", preflight_may_create=True)], **slip)
@@ -176,33 +189,21 @@ def test_the_target_is_as_large_as_the_vm_and_its_macs_wait_for_the_cutover(worl
     assert "[no_plan_fits]" in refused.output
     assert "[network_unknown]" in refused.output
 
-    create = [role("preflight", preflight_may_create=True), role("create_target_instance")]
-    before = world.records()
-    told = world.play(create, "--check", "--diff")
-    assert (told.status, world.records()) == (0, before), told.output
-    assert "made by plan lab-custom with 3 CPUs and 3.0 GiB (3221225472)" in told.output
-    done = world.play(create)
+    create_target(world, "made by plan lab-custom with 3 CPUs and 3.0 GiB (3221225472)")
 
-    assert done.status == 0, done.output
     server = world.api.server(world.instance()["id"])
     assert (server["maxCores"], server["maxMemory"]) == (3, 3 * GIB)
     assert world.instance()["tags"]["ferry_cutover_cards"] == f"{MAC} production"
     (card,) = world.instance()["interfaces"]
     assert (card["network"], card["mac"] == MAC) == ("migration", False)
-    assert "changed=0" in world.play(create[1:]).output
+    assert "changed=0" in world.play(CREATE[1:]).output
 
 
 def test_the_target_of_a_vm_with_uefi_is_made_from_a_blank_image_that_says_so(
     tmp_path: Path,
 ) -> None:
     with a_world(tmp_path, {**VM, "firmware": "efi"}) as world:
-        create = [role("preflight", preflight_may_create=True), role("create_target_instance")]
-        before = world.records()
-        told = world.play(create, "--check", "--diff")
-        assert (told.status, world.records()) == (0, before), told.output
-        assert "created with UEFI, from the blank image ferry-blank-web01" in told.output
-        done = world.play(create)
-        assert done.status == 0, done.output
+        create_target(world, "created with UEFI, from the blank image ferry-blank-web01")
 
         (image,) = world.modules.call("image_info").result["images"]
         assert (image["name"], image["uefi"]) == ("ferry-blank-web01", True)
