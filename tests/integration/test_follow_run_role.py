@@ -12,13 +12,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
-from lab.vcenter.server import Vcenter
 from tests.integration.ansible_host import play
-from tests.support.vsphere_modules import VsphereModules, fresh_modules
+from tests.support.vsphere_modules import VsphereModules, environment_of, fresh_modules
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -38,17 +36,6 @@ SNAPSHOTS = {"final": "try", "window": "try", "crashed": "no", "quiesced": "try"
 def modules(tmp_path: Path) -> Iterator[VsphereModules]:
     with fresh_modules(tmp_path / "vcenter", {"size": 1 << 20}) as modules:
         yield modules
-
-
-def environment_of(vcenter: Vcenter) -> dict[str, str]:
-    address = urlsplit(vcenter.url)
-    return {
-        "VMWARE_HOST": str(address.hostname),
-        "VMWARE_PORT": str(address.port),
-        "VMWARE_USER": vcenter.username,
-        "VMWARE_PASSWORD": vcenter.password,
-        "VMWARE_CA_PATH": str(vcenter.ca_path),
-    }
 
 
 def test_a_run_is_not_followed_that_reads_another_moment_than_this_command_would(

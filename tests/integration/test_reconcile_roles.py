@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -24,6 +23,7 @@ from lab.vcenter.server import Vcenter, local_vcenter
 from tests.integration.ansible_host import PlaybookRun, play
 from tests.integration.morpheus_steps import GIB, PLACE, Modules, environment
 from tests.support.appliance_api import Api, fresh_api
+from tests.support.vsphere_modules import environment_of
 
 # Some thirty module runs of a second or two each; several times that on a loaded machine.
 pytestmark = pytest.mark.timeout(900)
@@ -61,7 +61,7 @@ class World:
 
     def play(self, tasks: Sequence[dict[str, Any]], *options: str, **variables: Any) -> PlaybookRun:
         inventory = {"all": {"hosts": {"web01": variables}, "vars": self._variables()}}
-        connections = {**environment(self.api.appliance), **self._vcenter()}
+        connections = {**environment(self.api.appliance), **environment_of(self.vcenter)}
         return play(self.folder, inventory, tasks, *options, variables=connections)
 
     def volumes(self) -> dict[str, int]:
@@ -74,16 +74,6 @@ class World:
 
     def records(self) -> str:
         return (self.api.appliance.directory / "records.json").read_text()
-
-    def _vcenter(self) -> dict[str, str]:
-        address = urlsplit(self.vcenter.url)
-        return {
-            "VMWARE_HOST": str(address.hostname),
-            "VMWARE_PORT": str(address.port),
-            "VMWARE_USER": self.vcenter.username,
-            "VMWARE_PASSWORD": self.vcenter.password,
-            "VMWARE_CA_PATH": str(self.vcenter.ca_path),
-        }
 
     def _variables(self) -> dict[str, Any]:
         return {

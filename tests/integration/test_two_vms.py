@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 from lab.vcenter.server import Vcenter, local_vcenter
-from tests.integration.ansible_host import CHECKOUT, Playground, environment, free_port
+from tests.integration.ansible_host import CHECKOUT, Playground, environment, free_port, play
 from tests.integration.replication_ends import (
     MIB,
     RUNS,
@@ -38,7 +38,7 @@ from tests.integration.replication_ends import (
 )
 from tests.support.events import DEADLINE, await_event
 from tests.support.vcenter_client import log_in
-from tests.support.vsphere_modules import VsphereModules, connection_of
+from tests.support.vsphere_modules import VsphereModules, connection_of, environment_of
 
 # The other files that need the machine for themselves may be at work first.
 pytestmark = [pytest.mark.timeout(1500), pytest.mark.usefixtures("alone")]
@@ -136,9 +136,31 @@ class Migration:
         self._play.communicate(timeout=DEADLINE)
 
     def close(self) -> None:
-        """What a later controller does for a run that it does not want."""
+        """Nothing of it is served any more."""
         closed = self.playground.run([absent(self.id)])
         assert closed.results["closed"]["changed"], closed.output
+
+    def begin_anew(self) -> None:
+        """What the next command does first, that of a final sync: it follows no run."""
+        tasks = [
+            {"ansible.builtin.import_role": {"name": "ferry.hvm.observe_source"}},
+            {"ansible.builtin.set_fact": {"preflight_result": {"run": self.run}}},
+            {"ansible.builtin.import_role": {"name": "ferry.hvm.follow_run"}},
+        ]
+        host = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": sys.executable,
+            "ferry_migration_id": self.id,
+            "ferry_instance": self.modules.vm,
+            "ferry_vm": self.modules.vm,
+            "ferry_data_port": self._port,
+            "ferry_worker_ssh_private_key_file": "/nonexistent",
+            "ferry_final_sync": True,
+        }
+        inventory = {"all": {"hosts": {"web01": host}}}
+        vcenter = environment_of(self.modules.vcenter)
+        done = play(self._folder, inventory, tasks, variables=vcenter)
+        assert done.status == 0, done.output
 
     def unlimit(self) -> None:
         arguments = {"migration_id": self.id, "state": "limited", "bandwidth_limit": 0}
@@ -195,9 +217,9 @@ def kill_receiver(killed: Migration) -> None:
 
 
 def abort(killed: Migration) -> None:
-    """The job is cancelled, and its controller with it; another one tidies up."""
+    """The job is cancelled, and its controller with it; the next command stops what goes on before all else."""
     killed.kill_controller()
-    killed.close()
+    killed.begin_anew()
     await_event("the receiver gives up", lambda: killed.result.get("state") == "failed")
 
 

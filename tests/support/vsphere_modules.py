@@ -57,6 +57,18 @@ def connection_of(vcenter: Vcenter) -> dict[str, Any]:
     }
 
 
+def environment_of(vcenter: Vcenter) -> dict[str, str]:
+    """The environment by which the modules reach it when nothing else is said."""
+    address = urlsplit(vcenter.url)
+    return {
+        "VMWARE_HOST": str(address.hostname),
+        "VMWARE_PORT": str(address.port),
+        "VMWARE_USER": vcenter.username,
+        "VMWARE_PASSWORD": vcenter.password,
+        "VMWARE_CA_PATH": str(vcenter.ca_path),
+    }
+
+
 @dataclass
 class VsphereModules:
     """Calls against one vCenter; a VM is "web01" and a migration "web01" unless it is said."""
