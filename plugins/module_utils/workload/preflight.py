@@ -148,6 +148,7 @@ CHECKS: tuple[Callable[[Observed], Iterator[Finding]], ...] = (
     target_checks.target_is_ours,
     target_checks.target_has_the_firmware,
     source_checks.disks_are_in_a_snapshot,
+    source_checks.disks_of_a_vm_are_left_out_by_key,
     target_checks.snapshots_are_told,
     target_checks.disks_have_their_volumes,
     target_checks.disks_are_those_of_the_last_sync,

@@ -124,6 +124,18 @@ def disks_are_in_a_snapshot(observed: Observed) -> Iterator[Finding]:
             )
 
 
+def disks_of_a_vm_are_left_out_by_key(observed: Observed) -> Iterator[Finding]:
+    """A source worker serves all that the snapshot holds; only by their keys are disks left out of that."""
+    if observed.profile.only_disks and observed.source["view"]["view"] == "vcenter_snapshot":
+        yield Finding(
+            "source_disks_of_vm",
+            ERROR,
+            observed.workload,
+            "ferry_source_disks is set, and the source is a VM: its disks are chosen by those that stay behind.",
+            "Leave ferry_source_disks out, and name the keys of the other disks in ferry_left_out_disks.",
+        )
+
+
 def source_has_a_view(observed: Observed) -> Iterator[Finding]:
     """Tell what the claim will say; without root nothing can be told, which is an error of its own."""
     view, reason = observed.source["view"]["view"], observed.source["view"]["reason"]

@@ -171,6 +171,8 @@ def test_a_vm_gets_one_snapshot_that_must_hold_its_disks(ready: Observed) -> Non
     assert codes(spoilt, ERROR) == ["disk_not_in_snapshot"]
     masked = replace(ready, source={**source}, used_blocks=True)
     assert codes(masked, ERROR) == ["used_blocks_of_vm"]
+    chosen = replace(ready, source={**source}, profile=Profile(only_disks=["sda"]))
+    assert codes(chosen, ERROR) == ["source_disks_of_vm"]
 
 
 def test_a_source_worker_serves_other_migrations_over_the_same_port(
