@@ -38,9 +38,10 @@ class Cut:
 # After "worker-out" the root is detached once more, and both volumes are nowhere: as in "root-out". With all
 # attached, as after "worker-in" and one more move, a run goes on that nobody killed.
 CUTS = (
-    Cut("root-out", ("tag", "root_out")),
-    Cut("worker-in", ("tag", "root_out", "worker_in")),
-    Cut("worker-out", ("tag", "root_out", "worker_in", "root_back_as_data", "worker_out")),
+    Cut("root-out", ("made", "tag", "root_out")),
+    Cut("worker-in", ("made", "tag", "root_out", "worker_in")),
+    Cut("worker-out", ("made", "tag", "root_out", "worker_in", "root_back_as_data", "worker_out")),
+    Cut("creator", ()),
 )
 
 
@@ -56,10 +57,8 @@ class Scene:
         """The target of the host exists, with what its run had made and moved when it was killed."""
         self._instance(cut.host, ["sda", "sdb"])
         self._instance(f"ferry-creator-{cut.host}", [worker(cut)])
-        self.modules.call(
-            "volume", name=worker(cut), instance=f"ferry-creator-{cut.host}", state="detached"
-        )
         moves: dict[str, Callable[[str], Any]] = {
+            "made": self._leave_creator,
             "tag": self._tag,
             "root_out": lambda host: self._volume(host, self._root_id(host), "detached"),
             "worker_in": lambda host: self._volume(host, self._worker_id(host), "attached", True),
@@ -98,6 +97,12 @@ class Scene:
             tags={"ferry": name.removeprefix("ferry-creator-")},
         )
 
+    def _leave_creator(self, host: str) -> None:
+        creator = f"ferry-creator-{host}"
+        self.modules.call(
+            "volume", name=f"ferry-worker-{host}", instance=creator, state="detached"
+        )
+
     def _tag(self, host: str) -> None:
         (instance,) = self.modules.call("instance_info", name=host).result["instances"]
         root = next(each["id"] for each in instance["volumes"] if each["root"])
@@ -134,7 +139,7 @@ class Scene:
         return subprocess.run(
             [str(program), "-i", str(inventory), playbook, *options],
             cwd=CHECKOUT,
-            env={**plain_environment(), **environment(self.api.appliance), "ANSIBLE_FORKS": "3"},
+            env={**plain_environment(), **environment(self.api.appliance), "ANSIBLE_FORKS": "4"},
             capture_output=True,
             text=True,
             check=False,
@@ -164,7 +169,7 @@ def cut_off(scene: Scene) -> Scene:
 
 def test_the_next_run_moves_the_volumes_on_from_wherever_they_are(cut_off: Scene) -> None:
     steps = cut_off.folder / "steps.yml"
-    names = ("power_off_instance", "attach_worker_volume")
+    names = ("power_off_instance", "detach_volume_from_creator", "attach_worker_volume")
     roles = [{"ansible.builtin.import_role": {"name": f"ferry.hvm.{name}"}} for name in names]
     steps.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": roles}]))
 
@@ -178,7 +183,7 @@ def test_the_next_run_moves_the_volumes_on_from_wherever_they_are(cut_off: Scene
 
 def test_the_clean_up_gives_every_target_its_own_root_back(cut_off: Scene) -> None:
     before = cut_off.api.appliance.directory.joinpath("records.json").read_text()
-    dry = cut_off.play("ferry.hvm.remove_helpers", "--check", "--diff", "-l", "worker-in")
+    dry = cut_off.play("ferry.hvm.remove_helpers", "--check", "--diff", "-l", "worker-in,creator")
     assert dry.returncode == 0, dry.stdout + dry.stderr
     assert cut_off.api.appliance.directory.joinpath("records.json").read_text() == before
 
