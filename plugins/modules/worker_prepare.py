@@ -112,7 +112,7 @@ options:
         type: int
         required: true
       kind:
-        description: Whether it is the first one, the final one of the cutover, or one in between.
+        description: Whether it is the first one that is prepared, the final one of the cutover, or one in between.
         type: str
         choices: [first, delta, final]
         required: true
