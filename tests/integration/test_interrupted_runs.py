@@ -99,9 +99,7 @@ class Scene:
 
     def _leave_creator(self, host: str) -> None:
         creator = f"ferry-creator-{host}"
-        self.modules.call(
-            "volume", name=f"ferry-worker-{host}", instance=creator, state="detached"
-        )
+        self.modules.call("volume", name=f"ferry-worker-{host}", instance=creator, state="detached")
 
     def _tag(self, host: str) -> None:
         (instance,) = self.modules.call("instance_info", name=host).result["instances"]
