@@ -64,3 +64,10 @@ def test_a_playbook_takes_the_steps_in_their_order_each_under_its_own_tag(name: 
     taken = list(roles_of(play["tasks"]))
     assert tuple(role for role, _tags in taken) == (*BEFORE, *SEQUENCES[name])
     assert [tags[0] for _role, tags in taken] == [role for role, _tags in taken]
+
+
+@pytest.mark.parametrize("path", sorted(PLAYBOOKS.glob("*.yml")), ids=lambda path: path.stem)
+def test_no_play_has_modules_with_passwords_in_files(path: Path) -> None:
+    """Where the collection is installed, no configuration of ours is read: each play says it itself."""
+    for play in yaml.safe_load(path.read_text()):
+        assert play["vars"]["ansible_pipelining"] is True
