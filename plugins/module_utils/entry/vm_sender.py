@@ -11,7 +11,13 @@ import os
 
 from ..replication.package import ROOT, build_sender
 
-_BESIDE = ("change_plan.py", "trust.py", "waiting.py", "entry/vm_snapshot_view.py")
+_BESIDE = (
+    "change_plan.py",
+    "trust.py",
+    "waiting.py",
+    "entry/shared_reader.py",
+    "entry/vm_snapshot_view.py",
+)
 
 _MAIN = """\
 import sys

@@ -12,11 +12,10 @@ from __future__ import annotations
 import hashlib
 import os
 import ssl
-import threading
+from functools import partial
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
 
 from ..errors import InputError
-from ..replication.disks import Disk
 from ..replication.index import index_path, known_head
 from ..replication.indexed import IndexOrder
 from ..replication.messages import Order, View
@@ -39,6 +38,7 @@ from ..vsphere.session import Endpoint, Session, User
 from ..vsphere.snapshot_plan import SnapshotSeen, tracked_disks
 from ..vsphere.snapshot_work import read_disks
 from ..vsphere.vddk_disk import VddkDisk
+from .shared_reader import SharedReader
 
 Document = Mapping[str, Any]
 
@@ -84,7 +84,7 @@ def open_vm_snapshot(document: Document) -> SourceView:
         raise
     return SourceView(
         View.VCENTER_SNAPSHOT,
-        {each.name: each.lend for each in served},
+        {each.name: each.shared.lend for each in served},
         check=lambda: _check_snapshot(source),
         close=lambda: _close(served, session),
         order=Order.ASCENDING if any(each.reader == EXPORT for each in served) else Order.ANY,
@@ -105,20 +105,15 @@ def _check_snapshot(source: _Source) -> None:
 
 def _close(served: "List[_Served]", session: Session) -> None:
     for each in served:
-        each.close()
+        each.shared.close()
     session.close()
 
 
 class _Served:
-    """One disk of the snapshot: its reader, opened at the first use and once for all connections."""
+    """One disk of the snapshot: by which reader, what changed, and its index."""
 
     def __init__(self, source: _Source, disk: VmDisk, wanted: Document, migration: str) -> None:
         self.name = f"disk-{disk.key}"
-        self._source = source
-        self._disk = disk
-        self._lock = threading.Lock()
-        self._opened: Optional[Any] = None
-        self._place = Place(source.machine.host, datastore_of(disk.file))
         path = index_path(wanted["index_directory"], migration, self.name)
         changes = _changes(source, disk, path)
         facts = ReaderFacts(
@@ -128,6 +123,10 @@ class _Served:
         )
         choice = choose_reader(wanted["reader"], facts)
         self.reader = choice.reader
+        place = Place(source.machine.host, datastore_of(disk.file))
+        self.shared = SharedReader(
+            partial(_OPEN[choice.reader], source, disk), partial(_LOAD.turn, place)
+        )
         self.index = _index(source, disk, changes, path=path, reads_all=wanted["reads_all"])
         if self.index is not None and self.reader == EXPORT:
             # A stream passes all that it is not asked for: a remembered granule saves nothing.
@@ -142,42 +141,6 @@ class _Served:
             "delta_reason": reason.reason.value if reason else "",
             "delta_detail": reason.detail if reason else "",
         }
-
-    def lend(self) -> Disk:
-        """Return the disk for one connection. Raises FerryError."""
-        with self._lock:
-            if self._opened is None:
-                self._opened = _OPEN[self.reader](self._source, self._disk)
-            return _Lent(self._opened, self._place)
-
-    def close(self) -> None:
-        """The reader is closed."""
-        with self._lock:
-            opened, self._opened = self._opened, None
-        if opened is not None:
-            opened.close()
-
-
-class _Lent(Disk):
-    """A reader that connections share: it outlives each of them, so that a stream goes on where it was."""
-
-    def __init__(self, reader: Any, place: Place) -> None:
-        self._reader = reader
-        self._place = place
-        self.size: int = reader.size
-
-    def read(self, start: int, length: int, buffer: memoryview) -> memoryview:
-        """See Disk. It waits for its turn where other reads load the host or the datastore."""
-        with _LOAD.turn(self._place):
-            part: memoryview = self._reader.read(start, length, buffer)
-        return part
-
-    def refresh(self) -> None:
-        """See Disk."""
-        self._reader.refresh()
-
-    def close(self) -> None:
-        """See Disk. The reader stays."""
 
 
 def _session(wanted: Document) -> Session:

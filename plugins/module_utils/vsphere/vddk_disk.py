@@ -60,7 +60,7 @@ class VddkDisk:
     def read(self, start: int, length: int, buffer: memoryview) -> memoryview:
         """Fill the head of `buffer` with `length` bytes, at most 1 MiB, and return that part.
 
-        Raises VddkLostError.
+        Raises VddkLostError; for a disk that was closed too, since another thread may have found it lost.
         """
         view = buffer[:length]
         with self._lock:
@@ -81,6 +81,14 @@ class VddkDisk:
         # The connection goes with its handle; nbdkit would wait for it.
         self._handle = None
         self._server.stop()
+
+    @property
+    def _connected(self) -> Any:
+        """The connection's handle; whoever holds it keeps it from going while `close` is called."""
+        handle = self._handle
+        if handle is None:
+            raise VddkLostError(f"{self._file} was closed by another connection that lost it.")
+        return handle
 
     @property
     def _tells_allocation(self) -> bool:
@@ -104,7 +112,7 @@ class VddkDisk:
         if piece.is_zero:
             view[:] = ZEROS[: len(view)]
         else:
-            view[:] = self._handle.pread(len(view), piece.start)
+            view[:] = self._connected.pread(len(view), piece.start)
 
     def _ask_allocation(self, start: int, length: int) -> List[Tuple[int, int]]:
         """Return lengths and flags of what comes from `start` on, as far as the server cares to tell."""
@@ -114,7 +122,7 @@ class VddkDisk:
             if context == self._context:
                 told.extend(zip(entries[::2], entries[1::2]))
 
-        self._handle.block_status(length, start, take)
+        self._connected.block_status(length, start, take)
         return told
 
 

@@ -11,10 +11,13 @@ import random
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from ansible_collections.ferry.hvm.plugins.module_utils.entry.shared_reader import SharedReader
 from ansible_collections.ferry.hvm.plugins.module_utils.errors import InputError, PermanentError
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.disks import Disk
 from ansible_collections.ferry.hvm.plugins.module_utils.vsphere.nbdkit import (
     NbdkitError,
     VddkDiskName,
@@ -82,7 +85,7 @@ def disk(library: Path) -> Iterator[VddkDisk]:
     disk.close()
 
 
-def read(disk: VddkDisk, start: int, length: int) -> bytes:
+def read(disk: VddkDisk | Disk, start: int, length: int) -> bytes:
     return bytes(disk.read(start, length, memoryview(bytearray(b"\xff" * MIB))))
 
 
@@ -192,6 +195,23 @@ def test_a_process_that_died_is_a_passing_fault(disk: VddkDisk, library: Path) -
     os.kill(process, 9)
     with pytest.raises(VddkLostError):
         read(disk, 0, MIB)
+
+
+def test_a_process_that_died_is_started_again_for_the_next_connection(
+    library: Path, content: bytes
+) -> None:
+    shared = SharedReader(lambda: VddkDisk(settings(library), NAME, SIZE), nullcontext)
+    disks = [shared.lend(), shared.lend()]
+    (first,) = served(library)
+    os.kill(first, 9)
+    for disk in disks:
+        with pytest.raises(VddkLostError):
+            read(disk, 0, MIB)
+    assert read(shared.lend(), 0, MIB) == content[:MIB]
+    (second,) = served(library)
+    assert second != first
+    shared.close()
+    assert served(library) == []
 
 
 REFUSED = {
