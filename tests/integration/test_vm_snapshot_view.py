@@ -221,6 +221,18 @@ def test_what_expires_in_mid_copy_is_opened_again(
     migration.sync(reader)
 
 
+def test_where_a_flat_disk_is_no_file_auto_takes_the_export_and_says_why(
+    migration: VmMigration,
+) -> None:
+    """As on vSAN and vVols."""
+    migration.modules.control.change_settings(object_store=True)
+    migration.sync()
+    told = migration.told["disk-2000"]
+    assert told["reader"] == "export"
+    assert "not datastore: " in told["reader_reason"]
+    assert "404" in told["reader_reason"]
+
+
 def test_without_a_snapshot_there_is_no_view(migration: VmMigration) -> None:
     with pytest.raises(FerryError, match="has no snapshots of migration web01"), migration.view():
         pass

@@ -61,6 +61,10 @@ func (s *site) serveFolder(w http.ResponseWriter, r *http.Request, inner http.Ha
 		inner.ServeHTTP(w, r)
 		return
 	}
+	if s.switches.get().ObjectStore {
+		http.NotFound(w, r)
+		return
+	}
 	if s.isLocked(machine, path.Base(r.URL.Path)) {
 		http.Error(w, "the file is locked by the machine that writes to it", http.StatusForbidden)
 		return

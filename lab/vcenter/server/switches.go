@@ -44,6 +44,8 @@ type settings struct {
 	LeaseSeconds float64 `json:"lease_seconds"`
 	// LateChangeIDs: the snapshot by which tracking takes effect carries no change ids yet.
 	LateChangeIDs bool `json:"late_change_ids"`
+	// ObjectStore: no disk is a file of the datastore, as on vSAN and vVols.
+	ObjectStore bool `json:"object_store"`
 }
 
 // fault is one that is to happen for so many occasions, to one machine or (without a name) to any.

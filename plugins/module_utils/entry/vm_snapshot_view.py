@@ -23,17 +23,23 @@ from ..replication.source_view import SourceView
 from ..vsphere import machines
 from ..vsphere.baselines import Baseline
 from ..vsphere.changed_extents import Changes, find_changes
-from ..vsphere.datastore_disk import DatastoreDisk
+from ..vsphere.datastore_disk import DatastoreDisk, refusal_of
 from ..vsphere.disks import Disk as VmDisk
 from ..vsphere.export_disk import ExportDisk, Exporter
 from ..vsphere.export_lease import open_lease
 from ..vsphere.facts import FactReader
-from ..vsphere.flat_files import SnapshotDisk, datastore_of, flat_file, flat_obstacle
+from ..vsphere.flat_files import (
+    FlatFile,
+    SnapshotDisk,
+    datastore_of,
+    flat_file,
+    flat_obstacle,
+)
 from ..vsphere.https import Host
 from ..vsphere.load_limits import LoadLimits, Place
 from ..vsphere.machines import MachineCalled
 from ..vsphere.nbdkit import VddkDiskName, VddkSettings, vddk_obstacle
-from ..vsphere.readers import DATASTORE, EXPORT, VDDK, ReaderFacts, choose_reader
+from ..vsphere.readers import AUTO, DATASTORE, EXPORT, VDDK, ReaderFacts, choose_reader
 from ..vsphere.session import Endpoint, Session, User
 from ..vsphere.snapshot_plan import SnapshotSeen, tracked_disks
 from ..vsphere.snapshot_work import read_disks
@@ -118,7 +124,7 @@ class _Served:
         changes = _changes(source, disk, path)
         facts = ReaderFacts(
             vddk=source.vddk_obstacle,
-            datastore=flat_obstacle(_as_read(source, disk)),
+            datastore=_datastore_obstacle(source, disk, wanted["reader"]),
             is_delta=known_head(path) is not None,
         )
         choice = choose_reader(wanted["reader"], facts)
@@ -184,7 +190,7 @@ def _find(session: Session, wanted: Document, migration: str) -> _Source:
         FactReader(session).of(vm),
         machines.host_release(session, machine),
         vddk,
-        vddk_obstacle(vddk) if wanted["reader"] in ("auto", VDDK) else "it was not asked for",
+        vddk_obstacle(vddk) if wanted["reader"] in (AUTO, VDDK) else "it was not asked for",
     )
 
 
@@ -252,8 +258,25 @@ def _as_read(source: _Source, disk: VmDisk) -> SnapshotDisk:
     )
 
 
+def _datastore_obstacle(source: _Source, disk: VmDisk, word: str) -> str:
+    """Return why the disk cannot be read from its datastore, "" if it can as far as can be seen.
+
+    Where `auto` comes to it the file is asked for: on vSAN and vVols a flat backing is no file, and of a VM in
+    a vApp the datacenter is not known. Found when the target opens the disk, it would be too late for `export`.
+    """
+    obstacle = flat_obstacle(_as_read(source, disk))
+    if obstacle or word != AUTO or not source.vddk_obstacle:
+        return obstacle
+    file = _flat_file(source, disk)
+    return refusal_of(file, disk.capacity, host=source.host, session=source.session)
+
+
+def _flat_file(source: _Source, disk: VmDisk) -> FlatFile:
+    return flat_file(_as_read(source, disk), source.facts["datacenter"] or _ESXI)
+
+
 def _open_datastore(source: _Source, disk: VmDisk) -> Any:
-    file = flat_file(_as_read(source, disk), source.facts["datacenter"] or _ESXI)
+    file = _flat_file(source, disk)
     return DatastoreDisk(file, disk.capacity, host=source.host, session=source.session)
 
 

@@ -45,6 +45,9 @@ class Patience(NamedTuple):
 
 USUAL_PATIENCE = Patience()
 
+# For the question whether there is a file at all: a fault that passes is left to the reads.
+PROBE_PATIENCE = Patience(attempts=3)
+
 
 class DatastoreDisk:
     """See the file's head. `size` in bytes."""
@@ -172,6 +175,27 @@ class DatastoreDisk:
                 f" {show_exact_size(self.size)}.",
                 hint="The file is not this snapshot's disk; use the reader vddk or export.",
             )
+
+
+def refusal_of(
+    file: FlatFile,
+    size: int,
+    *,
+    host: Host,
+    session: WebSession,
+    patience: Patience = PROBE_PATIENCE,
+) -> str:
+    """Ask for the file; return why the host will not give it, "" if it does, or cannot say now.
+
+    Raises FerryError for what is neither: a host that is not trusted, a user who may not log in.
+    """
+    try:
+        DatastoreDisk(file, size, host=host, session=session, patience=patience).close()
+    except HostRefusedError as error:
+        return error.what.rstrip(".")
+    except TransientError:
+        return ""
+    return ""
 
 
 def _fill(view: memoryview, response: http.client.HTTPResponse) -> None:

@@ -31,8 +31,8 @@ _EXPORT_READS_ALL = "an export is one forward stream, so this delta compares the
 class ReaderFacts(NamedTuple):
     """What is known of one disk: why each reader cannot be right for it, "" where it can.
 
-    `vddk` is nbdkit.vddk_obstacle's word; `datastore` is flat_files.flat_obstacle's, or the error of
-    opening the file; `is_delta` whether the target holds an earlier sync.
+    `vddk` is nbdkit.vddk_obstacle's word; `datastore` is flat_files.flat_obstacle's, or
+    datastore_disk.refusal_of's; `is_delta` whether the target holds an earlier sync.
     """
 
     vddk: str

@@ -16,6 +16,7 @@ from ansible_collections.ferry.hvm.plugins.module_utils.errors import TransientE
 from ansible_collections.ferry.hvm.plugins.module_utils.vsphere.datastore_disk import (
     DatastoreDisk,
     Patience,
+    refusal_of,
 )
 from ansible_collections.ferry.hvm.plugins.module_utils.vsphere.flat_files import FlatFile
 from ansible_collections.ferry.hvm.plugins.module_utils.vsphere.https import (
@@ -264,3 +265,29 @@ def test_closing_wakes_a_read_that_waits(store: Datastore) -> None:
         disk.close()
         with pytest.raises(HostLostError):
             reading.result(DEADLINE)
+
+
+def refusal(store: Datastore) -> str:
+    return refusal_of(FILE, SIZE, host=store.web.host(), session=store.session, patience=QUICK)
+
+
+@pytest.mark.parametrize("number", [403, 404])
+def test_what_the_host_refuses_is_told_before_a_disk_is_served(
+    store: Datastore, number: int
+) -> None:
+    store.faults = [status(number)] * 2
+    assert f"answered {number}" in refusal(store)
+
+
+def test_a_file_of_another_length_is_told_too(store: Datastore) -> None:
+    store.content = CONTENT[:-512]
+    assert str(FILE) in refusal(store)
+
+
+def test_a_file_that_is_there_is_not_refused(store: Datastore) -> None:
+    assert refusal(store) == ""
+
+
+def test_a_host_that_cannot_say_now_has_not_refused(store: Datastore) -> None:
+    store.faults = [status(503)] * QUICK.attempts * 2
+    assert refusal(store) == ""
