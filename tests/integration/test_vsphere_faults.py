@@ -90,6 +90,14 @@ def test_snapshot_that_fails_is_an_error_of_the_vcenter(modules: VsphereModules)
     assert modules.snapshots() == []
 
 
+def test_snapshot_whose_host_was_lost_is_looked_for_before_another_is_taken(
+    modules: VsphereModules,
+) -> None:
+    modules.control.add_fault("host_lost")
+    assert modules.snapshot().changed
+    assert len(modules.snapshots()) == 1
+
+
 def test_removal_that_leaves_files_is_followed_by_a_consolidation(modules: VsphereModules) -> None:
     modules.snapshot()
     modules.control.add_fault("consolidation")

@@ -54,6 +54,9 @@ func (vm *virtualMachine) takeSnapshot(wanted snapshotRequest) (types.AnyType, t
 	if fault != nil {
 		return nil, fault
 	}
+	if vm.site.switches.take(faultHostLost, vm.Name) != nil {
+		return nil, &types.HostCommunication{}
+	}
 	return snapshotReference(vm.record, vm.record.Current), nil
 }
 

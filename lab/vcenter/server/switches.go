@@ -17,6 +17,7 @@ const (
 	faultApplicationQuiesce = "application_quiesce"
 	faultFilesystemQuiesce  = "filesystem_quiesce"
 	faultSnapshot           = "snapshot"
+	faultHostLost           = "host_lost"
 	faultRemoval            = "removal"
 	faultConsolidation      = "consolidation"
 	faultSlowTask           = "slow_task"
@@ -28,7 +29,7 @@ const (
 )
 
 var faultKinds = []string{
-	faultFile, faultOmitExtent, faultApplicationQuiesce, faultFilesystemQuiesce, faultSnapshot,
+	faultFile, faultOmitExtent, faultApplicationQuiesce, faultFilesystemQuiesce, faultSnapshot, faultHostLost,
 	faultRemoval, faultConsolidation, faultSlowTask, faultSession, faultLease,
 	faultUnavailable, faultLostAnswer, faultFileUnavailable,
 }

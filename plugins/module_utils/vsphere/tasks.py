@@ -12,7 +12,7 @@ from typing import Any, Callable, List, Optional, TypeVar
 from ..errors import FerryError
 from ..waiting import Waiter
 from . import faults, properties
-from .errors import GoneError, LostAnswerError
+from .errors import GoneError, LostAnswerError, UnreachableError
 from .properties import Properties
 from .session import Session
 
@@ -25,7 +25,7 @@ def finish(session: Session, task: Any, waiter: Waiter, *, what: str) -> Any:
     """Return the task's result when it has succeeded.
 
     Raises what its fault means, `TooSlowError`, or `LostAnswerError` for a task that the vCenter forgot
-    (it does when it restarts): its work may be done or not.
+    (it does when it restarts), and for one whose host it lost: the work may be done or not.
     """
     try:
         info = waiter.until(
@@ -58,16 +58,23 @@ def finish_running(session: Session, vm: Any, waiter: Waiter) -> None:
 def insist(
     ask: Callable[[], Done], look: Callable[[], Optional[Done]], waiter: Waiter, *, what: str
 ) -> Done:
-    """Return what `ask` returns; where its answer is lost, what `look` finds, before asking again.
+    """Return what `ask` returns; where its answer is lost, what `look` finds, each time before asking again.
 
     `look` returns None if `ask` was not heard. A vCenter, or a VM, that is busy is asked again until the
     waiter's time is over. Raises `TooSlowError` then.
     """
+    is_in_doubt = False
 
     def ask_or_look() -> Done:
+        nonlocal is_in_doubt
+        found = look() if is_in_doubt else None
+        if found is not None:
+            return found
         try:
             return ask()
         except LostAnswerError:
+            # For good: it may come to light later, or not be seen now because the vCenter is away.
+            is_in_doubt = True
             found = look()
             if found is None:
                 raise
@@ -100,4 +107,8 @@ def _describe(info: Properties) -> str:
 
 
 def _failure(info: Properties, what: str) -> FerryError:
-    return faults.from_fault(info["info.error"], what=what)
+    """A host that the vCenter lost in the midst of a task may have done its work."""
+    error = faults.from_fault(info["info.error"], what=what)
+    if isinstance(error, UnreachableError):
+        return LostAnswerError(error.what, hint=error.hint)
+    return error

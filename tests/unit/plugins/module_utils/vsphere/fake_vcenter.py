@@ -12,7 +12,7 @@ import ssl
 from typing import Any, Dict, List
 
 from ansible_collections.ferry.hvm.plugins.module_utils.vsphere.session import Endpoint
-from pyVmomi import StubAdapterBase, vim
+from pyVmomi import StubAdapterBase, vim, vmodl
 
 
 class FakeStub(StubAdapterBase):  # type: ignore[misc]
@@ -71,4 +71,5 @@ class FakeVcenter(Endpoint):
         content = vim.ServiceInstanceContent()
         content.about = about
         content.sessionManager = vim.SessionManager("SessionManager", stub)
+        content.propertyCollector = vmodl.query.PropertyCollector("propertyCollector", stub)
         return content
