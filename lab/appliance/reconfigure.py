@@ -4,6 +4,9 @@
 
 Of a list that is sent, everything wanted must be in it: what is left out is removed and, if it is
 a volume, deleted. A list that is not sent is left alone.
+
+CPUs and memory are those of `servicePlanOptions`, and without them the plan's. That is a rule of the lab: what a
+real appliance does with an instance that has its own is not documented.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ class Resize:
     """The changes that a resize asks for, all of them legal."""
 
     plan: int
+    cores: int | None
+    memory: int | None
     interfaces: list[Interface]
     added: list[Volume] = field(default_factory=list)
     grown: dict[int, int] = field(default_factory=dict)
@@ -36,9 +41,13 @@ class Resize:
 
 def read_resize(body: Mapping[str, Any], instance: Instance, records: Records) -> Resize:
     """What the body asks for. Raises RefusedError for a shrinking, a foreign or a second root volume."""
-    plan = requests.part(requests.part(body, "instance") or requests.part(body, "server"), "plan")
+    named = requests.part(requests.part(body, "instance") or requests.part(body, "server"), "plan")
+    plan = catalog.pick(catalog.PLANS, named.get("id", instance.plan), "plan")["id"]
+    cores, memory = requests.read_own_size(body, plan)
     resize = Resize(
-        plan=catalog.pick(catalog.PLANS, plan.get("id", instance.plan), "plan")["id"],
+        plan=plan,
+        cores=cores,
+        memory=memory,
         interfaces=(
             requests.read_interfaces(body, instance, records)
             if "networkInterfaces" in body
@@ -63,7 +72,7 @@ async def carry_out(resize: Resize, instance: Instance, records: Records, storag
     for volume in resize.removed:
         storage.delete_volume(volume)
         records.forget_volume(volume)
-    instance.plan = resize.plan
+    instance.plan, instance.cores, instance.memory = resize.plan, resize.cores, resize.memory
     instance.interfaces = resize.interfaces
 
 

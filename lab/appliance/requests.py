@@ -61,8 +61,7 @@ def read_creation(body: Body, records: Records) -> Creation:
         uuid=str(wanted.get("uuid") or new_uuid()),
     )
     instance.interfaces = read_interfaces(body, instance, records)
-    instance.cores = _own_size(body, instance.plan, "maxCores", allowed="customCores")
-    instance.memory = _own_size(body, instance.plan, "maxMemory", allowed="customMaxMemory")
+    instance.cores, instance.memory = read_own_size(body, instance.plan)
     content = None if instance.medium else image
     return Creation(
         instance=instance,
@@ -105,6 +104,12 @@ def read_size(entry: Body) -> int:
     if size < 1:
         raise invalid("volumes", f"a size is a whole number of GiB, not {entry.get('size')!r}")
     return size * GIB
+
+
+def read_own_size(body: Body, plan: int) -> tuple[int | None, int | None]:
+    """Cores and bytes of memory that `servicePlanOptions` asks for; None: the plan's."""
+    cores = _own_size(body, plan, "maxCores", allowed="customCores")
+    return cores, _own_size(body, plan, "maxMemory", allowed="customMaxMemory")
 
 
 def wanted_unit(entry: Body, taken: set[int | None]) -> int:
@@ -179,11 +184,12 @@ def _known(offered: Sequence[catalog.Entry], wanted: Body, name: str) -> int:
 
 
 def _own_size(body: Body, plan: int, name: str, *, allowed: str) -> int | None:
-    """What `servicePlanOptions` asks for, where the plan has none of its own. What a real appliance does
-    with a wish that its plan does not allow is not documented; the lab refuses it.
+    """What `servicePlanOptions` asks for, where the plan lets an instance have its own. What a real appliance
+    does with a wish that its plan does not allow is not documented; the lab refuses it, unless it is the plan's.
     """
     wanted = _number(part(body, "servicePlanOptions").get(name), name)
-    if wanted is not None and not catalog.pick(catalog.PLANS, plan, "plan")[allowed]:
+    entry = catalog.pick(catalog.PLANS, plan, "plan")
+    if wanted is not None and wanted != entry[name] and not entry[allowed]:
         raise invalid(name, f"the plan does not let an instance have its own {name}")
     return wanted
 

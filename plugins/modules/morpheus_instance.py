@@ -114,7 +114,7 @@ options:
         type: int
   networks:
     description:
-      - Network cards, in their order. An instance that exists gets exactly these, if it is off.
+      - Network cards, in their order. An instance that exists gets exactly these, if it is off. Its volumes, CPUs and memory stay.
     type: list
     elements: dict
     suboptions:

@@ -7,6 +7,7 @@ One run of ansible-playbook takes the whole sequence; the tests look at what it 
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -131,6 +132,13 @@ def test_volumes_survive_rewiring_and_other_tags_stay(taken: dict[str, Taken]) -
     assert cards == [("production", SOURCE_MAC)]
     assert instance["tags"] == {"ferry": "web01", "ferry_generation": "2"}
     assert instance["labels"] == ["ferry", "wave-1"]
+
+
+def test_cpus_and_memory_of_its_own_survive_both_resizes(taken: dict[str, Taken]) -> None:
+    """The appliance of the lab gives an instance its plan's where a resize does not name them."""
+    records = json.loads(taken["delete the worker volume"].records_before)
+    (target,) = [each for each in records["instances"] if each["name"] == "web01"]
+    assert (target["cores"], target["memory"]) == (2, 2 << 30)
 
 
 def test_info_modules_of_an_empty_appliance_return_empty_lists(tmp_path: Path) -> None:

@@ -176,17 +176,19 @@ def _rewire(client: MorpheusClient, step: Rewire, waiter: Waiter) -> None:
             client,
             step.machine.instance,
             volumes=[instances.echo_volume(each) for each in step.machine.volumes],
+            plan_options=step.machine.plan_options,
             interfaces=_interface_requests(step),
         ),
         is_done=lambda seen: are_wired(seen.interfaces, step.interfaces),
         waiter=waiter,
     )
-    waiter.until(
+    rewired = waiter.until(
         lambda: machines.reread(client, step.machine),
         lambda seen: not seen.instance.is_passing and are_wired(seen.interfaces, step.interfaces),
         what=f"{step.machine} to have its network cards changed",
         describe=_describe_wires,
     )
+    machines.refuse_other_size(step.machine, rewired)
 
 
 def _interface_requests(step: Rewire) -> Sequence[Mapping[str, Any]]:

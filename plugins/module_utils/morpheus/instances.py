@@ -183,16 +183,19 @@ def reconfigure(
     instance: Instance,
     *,
     volumes: Sequence[Mapping[str, Any]],
+    plan_options: Mapping[str, int],
     interfaces: Optional[Sequence[Mapping[str, Any]]] = None,
 ) -> None:
     """Ask for these volumes and, unless None, network cards, and for nothing else to change.
 
     `volumes` are all that the server shall have (`echo_volume` for those that it has): resize
-    deletes, with its data, what it is not told of.
+    deletes, with its data, what it is not told of. `plan_options` are the server's own: what becomes of
+    CPUs and memory that are not named is not documented, the plan's may come back.
     """
     body: Dict[str, Any] = {
         "instance": {"plan": {"id": instance.plan_id}},
         "volumes": list(volumes),
+        **({"servicePlanOptions": dict(plan_options)} if plan_options else {}),
     }
     if interfaces is not None:
         body["networkInterfaces"] = list(interfaces)

@@ -8,13 +8,13 @@ Instance and server are two records with states of their own; "off" is only true
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 from ..errors import TransientError
 from ..waiting import Waiter
 from . import instances
 from .client import MorpheusClient
-from .errors import NoSuchObjectError, NotAllowedNowError
+from .errors import NoSuchObjectError, NotAllowedNowError, NotAsAskedError
 from .instances import Instance
 from .servers import Interface, Server, find_server
 from .volumes import Volume
@@ -66,6 +66,11 @@ class Machine:
     def interfaces(self) -> Tuple[Interface, ...]:
         """The network cards in the appliance's order."""
         return self.server.interfaces if self.server else ()
+
+    @property
+    def plan_options(self) -> Dict[str, int]:
+        """What it has of its own, or of its plan: see `Server.plan_options`."""
+        return self.server.plan_options if self.server else {}
 
     def describe(self) -> str:
         """Return the states for a message."""
@@ -165,6 +170,20 @@ def refuse_stale_volumes(machine: Machine) -> None:
             f"The {machine} lists volumes {sorted(of_instance)}, its server {sorted(of_server)}.",
             hint="The appliance has not caught up with a volume that was moved; run again later.",
         )
+
+
+def refuse_other_size(before: Machine, after: Machine) -> None:
+    """A resize was about something else: raise `NotAsAskedError` if CPUs or memory are others since."""
+    was, now = before.plan_options, after.plan_options
+    if any(was[name] != now[name] for name in was.keys() & now.keys()):
+        raise NotAsAskedError(
+            f"The {before} had {_tell(was)}, and has {_tell(now)} since its volumes or network cards were changed.",
+            hint="Give it back its size on the appliance before the next run, which takes what it finds.",
+        )
+
+
+def _tell(options: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(options.items()))
 
 
 def _wait_for_power(

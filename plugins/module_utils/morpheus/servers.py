@@ -68,6 +68,17 @@ class Server:
     controllers: Tuple[Controller, ...]
     cpus: Optional[int] = None
     memory: Optional[int] = None
+    cores_per_socket: Optional[int] = None
+
+    @property
+    def plan_options(self) -> Dict[str, int]:
+        """Return its CPUs and memory as requests name them (`servicePlanOptions`), as far as they are told."""
+        told = {
+            "maxCores": self.cpus,
+            "maxMemory": self.memory,
+            "coresPerSocket": self.cores_per_socket,
+        }
+        return {name: value for name, value in told.items() if value}
 
     def volume(self, volume_id: int) -> Optional[Volume]:
         """Return the attached volume with this id, None if it is not attached here."""
@@ -94,6 +105,7 @@ def parse_server(thing: Json) -> Server:
         controllers=tuple(map(_parse_controller, children(thing, "controllers"))),
         cpus=maybe_int(thing.get("maxCores")),
         memory=maybe_int(thing.get("maxMemory")),
+        cores_per_socket=maybe_int(thing.get("coresPerSocket")),
     )
 
 

@@ -113,14 +113,21 @@ def _resize(
     moves.ask_and_wait(
         client,
         step.machine,
-        lambda: instances.reconfigure(client, step.machine.instance, volumes=requests),
+        lambda: instances.reconfigure(
+            client,
+            step.machine.instance,
+            volumes=requests,
+            plan_options=step.machine.plan_options,
+        ),
         is_done=is_done,
         is_heard=is_done,
         waiter=waiter,
         what=f"{step.machine} to have its volumes changed",
         describe=lambda seen: "; ".join([*_problems(seen, step), seen.describe()]),
     )
-    for volume in machines.reread(client, step.machine).volumes:
+    resized = machines.reread(client, step.machine)
+    machines.refuse_other_size(step.machine, resized)
+    for volume in resized.volumes:
         volumes.wait_until_ready(client, volume.id, waiter)
 
 

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Sequence
+from types import MappingProxyType
+from typing import Any, Dict, Mapping, Sequence
 
 from ansible_collections.ferry.hvm.plugins.module_utils.morpheus.instances import parse_instance
 from ansible_collections.ferry.hvm.plugins.module_utils.morpheus.machines import Machine
@@ -54,6 +55,7 @@ def machine(
     controllers: Sequence[Dict[str, Any]] = (
         {"id": CONTROLLER, "name": "Virtio 0", "maxDevices": 4, "reservedUnitNumber": -1},
     ),
+    server: Mapping[str, Any] = MappingProxyType({}),
     **instance: Any,
 ) -> Machine:
     """A machine whose instance is `number` and whose server is the next one."""
@@ -80,6 +82,7 @@ def machine(
                 "volumes": list(volumes),
                 "interfaces": list(interfaces),
                 "controllers": list(controllers),
+                **server,
             }
         ),
     )
