@@ -146,6 +146,7 @@ CHECKS: tuple[Callable[[Observed], Iterator[Finding]], ...] = (
     _helpers_have_a_place,
     target_checks.target_is_at_rest,
     target_checks.target_is_ours,
+    target_checks.target_has_one_card,
     target_checks.target_has_the_firmware,
     source_checks.disks_are_in_a_snapshot,
     source_checks.disks_of_a_vm_are_left_out_by_key,

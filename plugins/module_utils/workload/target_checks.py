@@ -93,7 +93,7 @@ def target_is_ours(observed: Observed) -> Iterator[Finding]:
             WARNING,
             name,
             f"The target instance {name} carries no tag of a migration: Ferry did not make it, and the "
-            "sync overwrites its disks.",
+            f"sync overwrites its disks. {_fate_of_cards(observed)}".strip(),
             "Correct ferry_instance, or put the code into ferry_accepted_warnings if they may be lost.",
         )
     elif owner != observed.migration:
@@ -104,6 +104,40 @@ def target_is_ours(observed: Observed) -> Iterator[Finding]:
             f"The target instance {name} belongs to migration {owner}, not to {observed.migration}.",
             "Correct ferry_instance or ferry_migration_id; to take it over, remove its tag ferry.",
         )
+
+
+def target_has_one_card(observed: Observed) -> Iterator[Finding]:
+    """The worker runs with one card, and so does the clone until the cutover: of more, the others are lost."""
+    if observed.instance is not None and len(observed.instance.get("interfaces", ())) > 1:
+        yield Finding(
+            "target_cards_are_replaced",
+            WARNING,
+            str(observed.instance["name"]),
+            _fate_of_cards(observed),
+            "Note what is needed of the others, Ferry does not bring them back; then accept the code. Or correct "
+            "ferry_instance.",
+        )
+
+
+def _fate_of_cards(observed: Observed) -> str:
+    """Return what becomes of the target's network cards, as a sentence; "" where nothing does."""
+    cards = (observed.instance or {}).get("interfaces", ())
+    if not cards:
+        return ""
+    first, *others = [f"{each['mac']} on {each['network']}" for each in cards]
+    if others:
+        gone = f"{', '.join(others)} {'is' if len(others) == 1 else 'are'} removed"
+        return (
+            f"Of its {len(cards)} network cards {gone}, and {first} {_way_of_the_first(observed)}."
+        )
+    if cards[0]["network"] != observed.migration_network:
+        return f"Its network card {first} {_way_of_the_first(observed)}."
+    return ""
+
+
+def _way_of_the_first(observed: Observed) -> str:
+    later = f", later to {observed.guest_network}" if observed.guest_network_is_isolated else ""
+    return f"goes to network {observed.migration_network}{later}"
 
 
 def target_has_the_firmware(observed: Observed) -> Iterator[Finding]:

@@ -43,6 +43,7 @@ INSTANCE: dict[str, Any] = {
     "status": "stopped",
     "tags": {"ferry": "web01"},
     "volumes": [{"id": 1, "uuid": "u" * 36, "name": "sda", "size": GIB, "root": True, "unit": 0}],
+    "interfaces": [{"id": 5, "network": "migration", "mac": "52:54:00:00:00:01", "address": ""}],
 }
 
 
@@ -372,6 +373,59 @@ def test_a_target_that_nobody_marked_must_be_accepted(ready: Observed) -> None:
     with pytest.raises(InputError, match="web01 carries no tag"):
         preflight.refuse(findings, accepted=[])
     preflight.refuse(findings, accepted=["target_not_made_by_ferry"])
+
+
+def with_cards(ready: Observed, *networks: str, **changes: Any) -> Observed:
+    """The target has a card on each of the networks, with MACs that end in 1, 2 and so on."""
+    cards = [
+        {"id": number, "network": network, "mac": f"52:54:00:00:00:0{number}", "address": ""}
+        for number, network in enumerate(networks, 1)
+    ]
+    return replace(ready, instance={**INSTANCE, "interfaces": cards, **changes})
+
+
+TO_ISOLATED = "goes to network migration, later to isolated."
+CARDS = {
+    "none": ([], ""),
+    "one that stays": (["migration"], ""),
+    "one that moves": (
+        ["production"],
+        f"Its network card 52:54:00:00:00:01 on production {TO_ISOLATED}",
+    ),
+    "two": (
+        ["production", "lan"],
+        f"Of its 2 network cards 52:54:00:00:00:02 on lan is removed, and 52:54:00:00:00:01 on production {TO_ISOLATED}",
+    ),
+    "three": (
+        ["migration", "a", "b"],
+        f"Of its 3 network cards 52:54:00:00:00:02 on a, 52:54:00:00:00:03 on b are removed, and 52:54:00:00:00:01 on migration {TO_ISOLATED}",
+    ),
+}
+
+
+@pytest.mark.parametrize(("networks", "fate"), CARDS.values(), ids=list(CARDS))
+def test_what_becomes_of_the_cards_of_a_target_that_nobody_marked_is_told(
+    ready: Observed, networks: list[str], fate: str
+) -> None:
+    told = {each.code: each for each in preflight.judge(with_cards(ready, *networks, tags={}))}
+    assert told["target_not_made_by_ferry"].text.endswith(f"overwrites its disks. {fate}".strip())
+    if len(networks) > 1:
+        assert told["target_cards_are_replaced"].text == fate
+
+
+@pytest.mark.parametrize("tags", [{}, {"ferry": "web01"}], ids=["nobody's", "ours"])
+def test_a_target_with_more_than_one_card_stops_until_their_loss_is_accepted(
+    ready: Observed, tags: dict[str, str]
+) -> None:
+    code = "target_cards_are_replaced"
+    assert code in codes(with_cards(ready, "production", "backup", tags=tags), WARNING)
+    assert code not in codes(with_cards(ready, "production", tags=tags), WARNING)
+
+
+def test_a_clone_that_stays_off_leaves_the_card_where_the_worker_has_it(ready: Observed) -> None:
+    off = replace(with_cards(ready, "production", tags={}), guest_network_is_isolated=False)
+    (found,) = [each for each in preflight.judge(off) if each.code == "target_not_made_by_ferry"]
+    assert found.text.endswith("goes to network migration.")
 
 
 def test_a_root_that_a_killed_run_left_attached_nowhere_still_takes_its_disk(
