@@ -65,10 +65,12 @@ def check_array(found: Mapping[str, str], members: Sequence[FileSystem]) -> None
         )
 
 
-def array_names(number: str, name: str) -> Tuple[str, ...]:
-    """Return what the guest calls the array; `name` is that of its superblock (`host:0`)."""
-    own = _short(name)
-    return tuple(dict.fromkeys((f"/dev/md{number}", f"/dev/md/{own or number}")))
+def array_names(number: str, found: Mapping[str, str]) -> Tuple[str, ...]:
+    """Return what the guest calls the array that `mdadm` describes so; its name is that of its superblock (`host:0`)."""
+    own = _short(found.get("MD_NAME", ""))
+    known = [(kind, found.get(f"MD_{kind.upper()}")) for kind in ("name", "uuid")]
+    by_id = (f"/dev/disk/by-id/md-{kind}-{value}" for kind, value in known if value)
+    return tuple(dict.fromkeys((f"/dev/md{number}", f"/dev/md/{own or number}", *by_id)))
 
 
 def _short(name: str) -> str:
@@ -88,7 +90,7 @@ def _assemble(members: Sequence[FileSystem], spare: int) -> Tuple[str, Tuple[str
     run(assemble, environment=_OWN_ENVIRONMENT)
     _freeze(number, name)
     os.mknod(f"{MAPPER}/ov-md{number}", 0o60600, os.stat(device).st_rdev)
-    return device, array_names(number, name)
+    return device, array_names(number, found)
 
 
 def _freeze(number: str, name: str) -> None:

@@ -15,9 +15,13 @@ from .facts import FileSystem
 
 # Names that the kernel gives by the order in which it finds disks.
 _KERNEL_NAME = re.compile(r"/dev/((?:sd|hd|vd|xvd)[a-z]+)(\d*)$|/dev/(nvme\d+n\d+)(?:p(\d+))?$")
-# The last kind is the worker's own: a tool of the guest that writes it down has seen an overlay.
+# What udev calls a device by its content, not by its disk (60-persistent-storage-dm.rules, 63-md-raid-arrays.rules).
+_BY_CONTENT = r"(?:dm-uuid-(?:LVM|CRYPT)-|dm-name-(?!mpath)|lvm-pv-uuid-|md-(?:uuid|name)-)"
+# Of device-mapper two kinds: multipath's own names, which go with the disks' serial numbers (multipath.conf(5),
+# `user_friendly_names`), and the worker's: a tool of the guest that writes one down has seen an overlay.
 _UNSTABLE = re.compile(
-    r"/dev/(?:(?:sd|hd|vd|xvd)[a-z]+\d*|nvme\d+n\d+(?:p\d+)?|disk/by-(?:id|path)/.+|mapper/ov-.*)$"
+    r"/dev/(?:(?:sd|hd|vd|xvd)[a-z]+\d*|nvme\d+n\d+(?:p\d+)?|disk/by-path/.+"
+    rf"|disk/by-id/(?!{_BY_CONTENT}).+|mapper/(?:ov-.*|mpath[a-z]+(?:-?p(?:art)?\d+)?))$"
 )
 _DISK_LINKS = {"uuid": "UUID", "label": "LABEL", "partuuid": "PARTUUID"}
 

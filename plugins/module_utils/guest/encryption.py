@@ -58,6 +58,17 @@ def own_names(crypttab: str, file_systems: Sequence[FileSystem]) -> Dict[str, st
     return {ours: name for ours, name in names.items() if os.path.exists(ours)}
 
 
+def links(ours: str, name: str) -> Tuple[str, str, str]:
+    """Return udev's links to an open device of ours that the guest calls `name`.
+
+    Which version of LUKS its header has is not asked: the guest has one of the two links by UUID.
+    """
+    uuid = ours[len(f"{MAPPER}/{PREFIX}c-") :].replace("-", "")
+    by_version = (f"dm-uuid-CRYPT-LUKS{version}-{uuid}-{name}" for version in (1, 2))
+    first, second = (f"/dev/disk/by-id/{link}" for link in by_version)
+    return f"/dev/disk/by-id/dm-name-{name}", first, second
+
+
 def rename(device: str, name: str) -> str:
     """The open device has the guest's own name, by which its tools look for it; return its path."""
     number = os.stat(device).st_rdev

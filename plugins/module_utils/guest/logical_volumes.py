@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass
-from typing import Dict, List
+from typing import Dict, List, Tuple
 
 from .commands import ENVIRONMENT, run
 from .errors import PlanError
@@ -50,17 +50,32 @@ global {
 
 @dataclass(frozen=True)
 class LogicalVolume:
-    """A volume: its group and name, its device (`/dev/mapper/vg0-root`), and LVM's word for its kind."""
+    """A volume: its group and name, its device (`/dev/mapper/vg0-root`), and LVM's word for its kind.
+
+    `identity` is what device-mapper knows it by: LVM's identifiers of the group and of the volume.
+    """
 
     group: str
     name: str
     device: str
     layout: str
+    identity: str
 
     @property
     def is_handled(self) -> bool:
         """Whether it is of a kind that is activated."""
         return self.layout in HANDLED_LAYOUTS
+
+    @property
+    def names(self) -> Tuple[str, ...]:
+        """What the guest calls it, its device first; Ubuntu's installer takes the last one for fstab."""
+        by_id = "/dev/disk/by-id"
+        return (
+            self.device,
+            f"/dev/{self.group}/{self.name}",
+            f"{by_id}/dm-name-{os.path.basename(self.device)}",
+            f"{by_id}/dm-uuid-LVM-{self.identity}",
+        )
 
 
 def read_volumes(report: str) -> List[LogicalVolume]:
@@ -74,7 +89,14 @@ def read_volumes(report: str) -> List[LogicalVolume]:
         names = ", ".join(lacking)
         raise PlanError([f"Disks of the volume group {names} are missing: give all its disks."])
     return [
-        LogicalVolume(row["vg_name"], row["lv_name"], row["lv_dm_path"], row["lv_layout"])
+        LogicalVolume(
+            group=row["vg_name"],
+            name=row["lv_name"],
+            device=row["lv_dm_path"],
+            layout=row["lv_layout"],
+            # Reports have hyphens in them, device-mapper has none (lvm2, lib/activate/dev_manager.c).
+            identity=(row["vg_uuid"] + row["lv_uuid"]).replace("-", ""),
+        )
         for row in rows
     ]
 
@@ -82,7 +104,7 @@ def read_volumes(report: str) -> List[LogicalVolume]:
 def activate_volumes(stage: str) -> List[LogicalVolume]:
     """Every handled volume on the overlays has its device; return all volumes, others as well."""
     environment = _environment(stage)
-    columns = "vg_name,lv_name,lv_dm_path,lv_layout,vg_missing_pv_count"
+    columns = "vg_name,lv_name,lv_dm_path,lv_layout,vg_missing_pv_count,vg_uuid,lv_uuid"
     report = run(("lvm", "lvs", "--reportformat", "json", "-o", columns), environment=environment)
     volumes = read_volumes(report.decode())
     wanted = [f"{each.group}/{each.name}" for each in volumes if each.is_handled]

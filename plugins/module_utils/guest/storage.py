@@ -41,7 +41,11 @@ def use_own_names(crypttab: str, found: Sequence[FileSystem]) -> List[FileSystem
     names = encryption.own_names(crypttab, found)
     paths = {device: encryption.rename(device, name) for device, name in names.items()}
     return [
-        replace(each, device=paths[each.device], names=(paths[each.device],))
+        replace(
+            each,
+            device=paths[each.device],
+            names=(paths[each.device], *encryption.links(each.device, names[each.device])),
+        )
         if each.device in paths
         else each
         for each in found
@@ -84,10 +88,9 @@ def _has_parts(found: Sequence[FileSystem]) -> bool:
 
 
 def _volume(volume: LogicalVolume, content: Mapping[str, str]) -> FileSystem:
-    names = (volume.device, f"/dev/{volume.group}/{volume.name}")
     closed = {"TYPE": f"a volume of LVM, {volume.layout}"}
     known = content if volume.is_handled else closed
-    return _upper(volume.device, names, known, group=volume.group)
+    return _upper(volume.device, volume.names, known, group=volume.group)
 
 
 def _upper(

@@ -20,6 +20,7 @@ from ansible_collections.ferry.hvm.plugins.module_utils.guest.block_graph import
     read_blocks,
     standing_on,
 )
+from ansible_collections.ferry.hvm.plugins.module_utils.guest.encryption import links
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.errors import PlanError
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.facts import FileSystem
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.file_systems import subvolume_of
@@ -87,6 +88,8 @@ ROOT_ROW = {
     "lv_dm_path": "/dev/mapper/vg0-root",
     "lv_layout": "linear",
     "vg_missing_pv_count": "0",
+    "vg_uuid": "GGdc6y-C1AS-eW55-5Ug2-Tx2U-SlIA-CVo3bS",
+    "lv_uuid": "JmovhN-beNf-tUrV-Cxw0-aIEp-DiIa-mTZnv9",
 }
 
 
@@ -95,6 +98,16 @@ def test_plain_volumes_are_opened_and_others_only_named() -> None:
     root, other = read_volumes(report(ROOT_ROW, thin))
     assert (root.device, root.is_handled) == ("/dev/mapper/vg0-root", True)
     assert not other.is_handled
+
+
+def test_a_volume_has_the_name_that_ubuntus_installer_writes_into_fstab() -> None:
+    (root,) = read_volumes(report(ROOT_ROW))
+    assert root.names == (
+        "/dev/mapper/vg0-root",
+        "/dev/vg0/root",
+        "/dev/disk/by-id/dm-name-vg0-root",
+        "/dev/disk/by-id/dm-uuid-LVM-GGdc6yC1ASeW555Ug2Tx2USlIACVo3bSJmovhNbeNftUrVCxw0aIEpDiIamTZnv9",
+    )
 
 
 def test_a_group_without_all_its_disks_is_refused() -> None:
@@ -171,15 +184,28 @@ def test_metadata_at_the_end_of_a_partition_stays_there() -> None:
 @pytest.mark.parametrize(
     ("number", "name", "expected"),
     [
-        ("0", "web01:0", ("/dev/md0", "/dev/md/0")),
-        ("127", "web01:data", ("/dev/md127", "/dev/md/data")),
+        ("0", "web01:0", ("/dev/md0", "/dev/md/0", "/dev/disk/by-id/md-name-web01:0")),
+        ("127", "web01:data", ("/dev/md127", "/dev/md/data", "/dev/disk/by-id/md-name-web01:data")),
         ("127", "", ("/dev/md127", "/dev/md/127")),
     ],
 )
 def test_an_array_has_the_names_of_its_superblock(
     number: str, name: str, expected: tuple[str, ...]
 ) -> None:
-    assert array_names(number, name) == expected
+    found = {"MD_NAME": name, "MD_UUID": "0a1b2c3d:4e5f6071:8293a4b5:c6d7e8f9"}
+    assert array_names(number, found) == (
+        *expected,
+        "/dev/disk/by-id/md-uuid-0a1b2c3d:4e5f6071:8293a4b5:c6d7e8f9",
+    )
+
+
+def test_an_open_device_has_the_links_of_each_version_of_luks() -> None:
+    uuid = "6c5ab0c1-2f6d-4f5e-9d0a-1b2c3d4e5f60"
+    assert links(f"/dev/mapper/ov-c-{uuid}", "dm_crypt-0") == (
+        "/dev/disk/by-id/dm-name-dm_crypt-0",
+        "/dev/disk/by-id/dm-uuid-CRYPT-LUKS1-6c5ab0c12f6d4f5e9d0a1b2c3d4e5f60-dm_crypt-0",
+        "/dev/disk/by-id/dm-uuid-CRYPT-LUKS2-6c5ab0c12f6d4f5e9d0a1b2c3d4e5f60-dm_crypt-0",
+    )
 
 
 @pytest.mark.parametrize(
