@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from typing import Callable, List, NamedTuple, Optional
 
-# What names a device on a kernel command line. The value ends at white space or a quote.
-_DEVICE_WORD = re.compile(r"(?<![\w.-])((?:root|resume)=)(/dev/[^\s\"'`\\;]+)")
+# What names a device on a kernel command line; the last two say where FIPS' check finds the kernel (dracut's
+# module fips, and Ubuntu's `bootdev`). The value ends at white space or a quote.
+_DEVICE_WORD = re.compile(r"(?<![\w.-])((?:root|resume|boot|bootdev)=)(/dev/[^\s\"'`\\;]+)")
 _LINUX = re.compile(r"^\s*(?:linux|linux16|linuxefi)\s+(\S+)(.*)$")
 _ASSIGNMENT = r"^([^\S\n]*(?:export[^\S\n]+)?{name}=)(\"[^\"\n]*\"|'[^'\n]*'|[^\s#;]*)"
 
@@ -30,14 +31,14 @@ def kernel_lines(menu: str) -> List[MenuLine]:
 
 
 def device_words(text: str) -> List[str]:
-    """Return the devices that `root=` and `resume=` name outside of comments, as they are written."""
+    """Return the devices that `root=`, `resume=` and FIPS' words name outside of comments, as they are written."""
     return [
         match.group(2) for line in text.split("\n") for match in _DEVICE_WORD.finditer(_code(line))
     ]
 
 
 def replace_devices(text: str, stable: Callable[[str], Optional[str]]) -> str:
-    """Return `text` with each device of `root=` and `resume=` replaced by `stable(device)`.
+    """Return `text` with each of `device_words` replaced by `stable(device)`.
 
     None leaves the word; comments are left.
     """
