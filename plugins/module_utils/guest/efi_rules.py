@@ -20,6 +20,7 @@ from .systemd_boot import find_loader
 from .systemd_boot_rules import starts_alone
 
 _FALLBACK = "BOOT/BOOTX64.EFI"
+_LIST_READER = "boot/fbx64.efi"
 # A vendor's loader, the first that is there: shim starts the GRUB beside it, so that one comes along.
 _LOADERS = ("shimx64.efi", "shim.efi", "grubx64.efi", "grub.efi", "systemd-bootx64.efi")
 _COMPANIONS = re.compile(r"grub(?:x64)?\.efi|mmx64\.efi|MokManager\.efi", re.IGNORECASE)
@@ -54,6 +55,22 @@ def fallback_loader(facts: GuestFacts, _options: Options) -> Results:
     menu = f"{vendor}/grub.cfg"
     if facts.distribution.identity in _MENU_BESIDE and menu in facts.files:
         yield CopyFile(menu, f"{root}/BOOT/grub.cfg", "GRUB reads it from its own folder")
+
+
+def fallback_list(facts: GuestFacts, _options: Options) -> Results:
+    """Where a loader lies that starts what lists name, there is such a list.
+
+    Shim in the fallback's place starts it before GRUB; it adds what it finds to the firmware's memory, and
+    starts the first. Without a list it restarts the machine (shim's fallback.c).
+    """
+    in_place = [path for path in facts.loaders if path.lower().endswith(f"/efi/{_LIST_READER}")]
+    lists = [path for path in facts.loader_lists if "/efi/boot/" not in path.lower()]
+    if facts.firmware == "uefi" and in_place and not lists:
+        yield Finding(
+            f"{in_place[0]} finds no BOOTX64.CSV in any folder beside its own, and would restart the guest"
+            " without end. Install its boot loader anew (grub-install, or the packages shim and GRUB) on the"
+            " source and sync again."
+        )
 
 
 def backup_tables(facts: GuestFacts, _options: Options) -> Results:

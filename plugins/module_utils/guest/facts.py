@@ -101,7 +101,8 @@ class GuestFacts:
 
     `default_kernel` is the version that the boot loader's first entry starts, None if not known.
     `firmware` is `bios` or `uefi`, by the boot loader that is installed; `loaders` are the paths of all
-    on the EFI system partition. `stray_backups` names the disks whose GPT's backup is not at their end.
+    on the EFI system partition, and `loader_lists` those of lists of them (BOOTX64.CSV).
+    `stray_backups` names the disks whose GPT's backup is not at their end.
     `programs` are those of `extension_rules.PROGRAMS` that are installed. `images` are the bytes of each
     initramfs in /boot, by path; `room` those that are free, by the folder whose file system they are on.
     """
@@ -117,6 +118,7 @@ class GuestFacts:
     files: Mapping[str, str]
     tools_outside_packages: Tuple[str, ...] = ()
     loaders: Tuple[str, ...] = ()
+    loader_lists: Tuple[str, ...] = ()
     stray_backups: Tuple[str, ...] = ()
     programs: FrozenSet[str] = frozenset()
     images: Mapping[str, int] = field(default_factory=dict)

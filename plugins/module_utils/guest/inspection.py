@@ -100,7 +100,7 @@ def inspect(
     distribution = read_distribution(tree.read("/etc/os-release") or "")
     files = _read_files(tree)
     packages = _packages(tree, distribution, run)
-    loaders = _efi_loaders(tree)
+    loaders = _efi_files(tree, ".efi")
     # Of two that are installed, GRUB for a BIOS (grub-pc) says who starts whom.
     firmware = "uefi" if loaders and "grub-pc" not in packages else "bios"
     entries = systemd_boot.read_entries(distribution, files, loaders)
@@ -119,6 +119,7 @@ def inspect(
         files=files,
         tools_outside_packages=tuple(path for path in _UNINSTALLERS if tree.has(path)),
         loaders=loaders,
+        loader_lists=_efi_files(tree, ".csv"),
         stray_backups=tuple(
             disk.name
             for disk in disks
@@ -155,12 +156,13 @@ def _read_files(tree: GuestTree) -> Dict[str, str]:
     return files
 
 
-def _efi_loaders(tree: GuestTree) -> Tuple[str, ...]:
+def _efi_files(tree: GuestTree, suffix: str) -> Tuple[str, ...]:
+    """Return the paths of loaders, or of lists of them, on the EFI system partition."""
     return tuple(
         f"{folder}/{name}"
         for folder in _vendor_folders(tree)
         for name in tree.names(folder)
-        if name.lower().endswith(".efi") and not name.lower().startswith(_NO_LOADER)
+        if name.lower().endswith(suffix) and not name.lower().startswith(_NO_LOADER)
     )
 
 

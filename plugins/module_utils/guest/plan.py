@@ -52,6 +52,7 @@ RULES = (
     initramfs_rules.dracut_settings,
     initramfs_rules.initramfs,
     efi_rules.fallback_loader,
+    efi_rules.fallback_list,
     efi_rules.backup_tables,
     first_boot.scripts,
 )

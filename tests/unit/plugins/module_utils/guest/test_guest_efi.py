@@ -86,6 +86,27 @@ def test_without_a_loader_that_is_surely_the_guests_the_way_out_is_said(loaders:
         copies(loaders)
 
 
+@pytest.mark.parametrize(
+    ("lists", "is_refused"),
+    [
+        pytest.param(["ubuntu/BOOTX64.CSV"], False, id="the installer's"),
+        pytest.param(["redhat/boot.csv"], False, id="an older one, in lower case"),
+        pytest.param(["BOOT/BOOTX64.CSV"], True, id="only beside itself, where it does not look"),
+        pytest.param([], True, id="none"),
+    ],
+)
+def test_a_fallback_that_starts_what_lists_name_has_one(
+    lists: list[str], *, is_refused: bool
+) -> None:
+    loaders = ["BOOT/BOOTX64.EFI", "BOOT/fbx64.efi", "ubuntu/grubx64.efi", "ubuntu/shimx64.efi"]
+    found = tuple(f"{EFI}/{path}" for path in lists)
+    if is_refused:
+        with pytest.raises(PlanError, match="restart the guest"):
+            copies(loaders, loader_lists=found)
+    else:
+        assert copies(loaders, loader_lists=found) == {}
+
+
 def test_a_stray_backup_table_is_moved() -> None:
     (change,) = make_plan(guest(stray_backups=("sdb",)), Options()).changes
     assert isinstance(change, MoveBackupTable)
