@@ -15,6 +15,7 @@ from typing import Mapping, Tuple
 PREPARED_RELEASES: Mapping[str, Tuple[str, ...]] = MappingProxyType(
     {
         "debian": ("11", "12", "13"),
+        "ubuntu": ("18.04", "20.04", "22.04", "24.04"),
         "rhel": ("7", "8", "9"),
         "centos": ("7", "8", "9"),
         "rocky": ("8", "9"),
@@ -32,9 +33,11 @@ PREPARED_ROOTS = ("btrfs", "ext2", "ext3", "ext4", "xfs")
 def is_prepared_release(identity: str, version: str) -> bool:
     """Return whether a guest of this distribution (os-release's ID and VERSION_ID) can be prepared.
 
-    A minor release (`9.4`, SUSE's service pack `15.5`) goes by its major one.
+    A minor release (`9.4`, SUSE's service pack `15.5`) goes by its major one. Of Ubuntu `22.10` is another
+    release than `22.04`.
     """
-    return version.split(".", maxsplit=1)[0] in PREPARED_RELEASES.get(identity, ())
+    known = PREPARED_RELEASES.get(identity, ())
+    return version in known or version.split(".", maxsplit=1)[0] in known
 
 
 def describe_prepared_releases() -> str:

@@ -76,7 +76,7 @@ class Kernel:
     `initramfs` is the image's path in the guest, None if there is none; `ready` are the virtio
     drivers that this kernel has when it looks for its root: in each of its images, or built in;
     `available` are those it could be given. `copies` are those of `LVM_SETTINGS` and `LVM_DEVICES`
-    that lie in an image too.
+    that lie in an image too. `built_in` are the drivers that it has without any image.
     """
 
     version: str
@@ -84,6 +84,7 @@ class Kernel:
     ready: FrozenSet[str]
     available: FrozenSet[str]
     copies: FrozenSet[str] = frozenset()
+    built_in: FrozenSet[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def initramfs(facts: GuestFacts, options: Options) -> Results:
         useless = [driver for driver in missing if driver not in kernel.available]
         lack = _Lack(missing, sorted(kernel.copies & changed))
         if kernel.version == boots and (useless or kernel.initramfs is None):
-            yield _unusable(kernel, useless)
+            yield _unusable(kernel, useless, facts)
         elif useless or kernel.initramfs is None:
             yield Note(f"Kernel {kernel.version} cannot boot on virtio; it is not the default.")
         elif lack.why and is_dracut and kernel.version != boots:
@@ -173,9 +173,12 @@ def _module_list(text: Optional[str], wanted: List[str]) -> Results:
         yield EditFile(INITRAMFS_MODULES, text, after, "the initramfs gets the drivers of virtio")
 
 
-def _unusable(kernel: Kernel, useless: List[str]) -> Finding:
+def _unusable(kernel: Kernel, useless: List[str], facts: GuestFacts) -> Finding:
+    """Return the finding; Ubuntu's kernels for clouds keep drivers in a package of their own."""
     what = f"has no {', '.join(useless)}" if useless else "has no initramfs"
+    has_extra = facts.distribution.identity == "ubuntu" and useless
+    extra = f"linux-modules-extra-{kernel.version}, or " if has_extra else ""
     return Finding(
         f"Its default kernel {kernel.version} {what}, so it cannot find its root on virtio."
-        " Install the distribution's kernel on the source and sync again."
+        f" Install {extra}the distribution's kernel on the source and sync again."
     )

@@ -41,14 +41,14 @@ def inspect_kernel(
     available = built_in | _listed_drivers(tree.read(f"{folder}/modules.dep") or "")
     own = next((p for p in (name.format(version) for name in _IMAGES) if tree.has(p)), None)
     if own is None:
-        return Kernel(version, None, built_in, available)
+        return Kernel(version, None, built_in, available, built_in=built_in)
     loaded = [(own,), *(each.images for each in entries if each.starts(version))]
     names = [_names(tree, paths, decompress) for paths in dict.fromkeys(loaded)]
     inside = (initramfs.drivers_among(each, VIRTIO_DRIVERS) for each in names)
     of_lvm = (*LVM_SETTINGS, LVM_DEVICES)
     copies = (path for path in of_lvm if any(path.lstrip("/") in each for each in names))
     ready = built_in | frozenset.intersection(*inside)
-    return Kernel(version, own, ready, available, frozenset(copies))
+    return Kernel(version, own, ready, available, frozenset(copies), built_in)
 
 
 def default_kernel(

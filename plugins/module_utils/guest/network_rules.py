@@ -14,6 +14,7 @@ from .network import LINK_FOLDER, RULES_FILE, Interface
 from .nic_kinds import NETPLAN_FOLDER, kind_of
 from .rules import Finding, Options, Results
 
+_UBUNTU = "ubuntu"
 _WHY = "the interface keeps its name, and so its addresses, with the old and the new MAC"
 _WHY_BOUND = "the configuration applies with the old and the new MAC"
 
@@ -41,11 +42,17 @@ def _is_by_rules(facts: GuestFacts, rules: str, name: str) -> bool:
     """Return whether the guest names by udev rules, or had better.
 
     A .link file takes one MAC only in the systemd of RHEL 7 and SLES 12, and all interfaces if it cannot
-    be read; rules are the way that Red Hat and SUSE document for all their releases.
+    be read; rules are the way that Red Hat and SUSE document for all their releases. On Ubuntu the initramfs,
+    which is left, names the interface first; then systemd 237 (18.04) heeds rules only (systemd issue 9006,
+    for which netplan writes rules too).
     """
     linked = any(network.link_name(text) == name for _path, text in _links(facts))
-    by_rpm = family_of(facts.distribution) is RPM
-    return bool(network.rule_names(rules)) or (by_rpm and not linked)
+    had_better = family_of(facts.distribution) is RPM or facts.distribution.identity == _UBUNTU
+    return (
+        bool(network.rule_names(rules))
+        or (had_better and not linked)
+        or (facts.distribution.identity, facts.distribution.version) == (_UBUNTU, "18.04")
+    )
 
 
 def _link_file(facts: GuestFacts, name: str, macs: Tuple[str, ...]) -> Iterator[EditFile]:

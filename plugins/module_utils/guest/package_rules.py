@@ -18,6 +18,8 @@ _TOOLS = re.compile(
     r"open-vm-tools(?:-.+)?|libvmtools\d*|(?:kmod-)?vmware-tools(?:-.+)?|VMwareTools"
     r"|virtualbox-guest-.+"
     r"|hyperv-(?:daemons|tools)(?:-.+)?|hyperv(?:kvp|vss|fcopy)d|hyper-v"
+    # Ubuntu's, for Hyper-V: a package for each kernel, and those that follow the newest.
+    r"|linux(?:-.+)?-cloud-tools(?:-.+)?|hv-kvp-daemon-init"
     r"|xe-guest-utilities(?:-.+)?|xen-tools-domU"
 )
 _AGENT = "qemu-guest-agent"

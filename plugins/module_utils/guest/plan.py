@@ -45,6 +45,7 @@ RULES = (
     package_rules.guest_agent,
     boot_rules.grub_sources,
     boot_rules.grub_menu,
+    boot_rules.without_initramfs,
     menu_rules.command_lines,
     menu_rules.default_entry,
     systemd_boot_rules.command_lines,

@@ -36,10 +36,12 @@ def find_root(file_systems: Sequence[FileSystem], tree: GuestTree) -> FileSystem
         roots = " and ".join(f"{each.title} {each.subvolume}".strip() for each in found)
         raise PlanError([f"It has more than one root: {roots}. Prepare it by hand."])
     seen = ", ".join(f"{each.title} {each.kind or 'empty'}" for each in file_systems)
+    has_zfs = any(each.kind == "zfs_member" for each in file_systems)
     reason = (
         f"No root was found (a file system with /etc/fstab and /etc/os-release); seen were: {seen}."
         f" Handled is a root on {', '.join(PREPARED_ROOTS)}, on a partition, a whole disk or a plain"
         " logical volume; give all disks of the guest."
+        f"{' A root on ZFS is not handled.' if has_zfs else ''}"
     )
     raise PlanError([reason])
 

@@ -121,7 +121,10 @@ def test_a_unit_is_seen_beside_the_link_that_enables_it(tmp_path: Path) -> None:
 
 
 def test_a_family_that_is_not_handled_is_refused_by_name(tmp_path: Path) -> None:
-    build_tree(tmp_path, FAMILIES["Ubuntu 22.04"])
+    mint = (
+        'ID=linuxmint\nID_LIKE="ubuntu debian"\nVERSION_ID="21.3"\nPRETTY_NAME="Linux Mint 21.3"\n'
+    )
+    build_tree(tmp_path, FAMILIES["Ubuntu 22.04"]._replace(os_release=mint))
     facts = look_into(tmp_path)
     with pytest.raises(PlanError, match=facts.distribution.title):
         make_plan(facts, Options())
