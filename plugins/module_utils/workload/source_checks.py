@@ -59,9 +59,18 @@ def data_port_is_free(observed: Observed) -> Iterator[Finding]:
 
 
 def guest_can_be_prepared(observed: Observed) -> Iterator[Finding]:
-    """What the preparation was tried with."""
+    """What the preparation was tried with; of most VMs a vCenter names no release, and the preparation looks itself."""
     release = observed.source["os"]
-    if not is_prepared_release(release["id"], release["version"]):
+    if observed.source.get("is_shared") and not release["id"]:
+        yield Finding(
+            "guest_not_told",
+            NOTE,
+            observed.workload,
+            f"The vCenter says {release['name'] or 'nothing'} of the guest, which names no release. The preparation "
+            "looks at it after the sync, and refuses what it cannot prepare before it changes anything.",
+            f"These can be prepared: {describe_prepared_releases()}; and Windows Server.",
+        )
+    elif not is_prepared_release(release["id"], release["version"]):
         yield Finding(
             "guest_not_supported",
             ERROR,

@@ -211,6 +211,43 @@ def test_another_choice_about_what_is_unused_is_named(
     assert [each.code for each in found if each.code.startswith("used")] == codes
 
 
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        pytest.param(
+            {"is_shared": True, "os": {"id": "", "version": "", "name": "Ubuntu Linux (64-bit)"}},
+            [("guest_not_told", NOTE)],
+            id="a VM of Ubuntu, whose tools name no release",
+        ),
+        pytest.param(
+            {"is_shared": True, "os": {"id": "debian", "version": "10", "name": "Debian 10"}},
+            [("guest_not_supported", ERROR)],
+            id="a VM whose release is told, and too old",
+        ),
+        pytest.param(
+            {"os": {"id": "", "version": "", "name": ""}},
+            [("guest_not_supported", ERROR)],
+            id="a server without os-release",
+        ),
+        pytest.param(
+            {"os": {"id": "ubuntu", "version": "22.04", "name": "Ubuntu 22.04.4 LTS"}},
+            [],
+            id="a server with Ubuntu",
+        ),
+        pytest.param(
+            {"os": {"id": "ubuntu", "version": "23.10", "name": "Ubuntu 23.10"}},
+            [("guest_not_supported", ERROR)],
+            id="a server with an interim release",
+        ),
+    ],
+)
+def test_a_guest_is_judged_here_where_its_release_is_told(
+    ready: Observed, source: dict[str, Any], found: list[tuple[str, str]]
+) -> None:
+    findings = preflight.judge(replace(ready, source={**SOURCE, **source}))
+    assert [(f.code, f.severity) for f in findings if f.code.startswith("guest_not_")] == found
+
+
 def test_of_a_stopped_source_nothing_needs_to_be_said(ready: Observed) -> None:
     source = {**SOURCE, "view": {"view": "stopped", "reason": ""}}
     assert [f.code for f in preflight.judge(replace(ready, source=source))] == ["sync_predicted"]
@@ -226,7 +263,7 @@ def test_of_a_stopped_source_nothing_needs_to_be_said(ready: Observed) -> None:
             {"source": {**SOURCE, "port_free": False}}, "data_port_taken", id="another listener"
         ),
         pytest.param(
-            {"source": {**SOURCE, "os": {**SOURCE["os"], "id": "ubuntu", "like": ["debian"]}}},
+            {"source": {**SOURCE, "os": {**SOURCE["os"], "id": "linuxmint", "like": ["debian"]}}},
             "guest_not_supported",
             id="a relative of what can be prepared",
         ),
