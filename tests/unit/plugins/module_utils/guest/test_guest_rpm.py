@@ -262,6 +262,49 @@ def test_a_kernel_with_virtio_becomes_the_default(
     assert "root=/dev/sda1" not in text, "both edits of the block are made"
 
 
+def os_release(root: Path, identity: str, version: str) -> None:
+    replace(root, "/etc/os-release", 'ID="rhel"', f'ID="{identity}"')
+    replace(root, "/etc/os-release", '"9.4"', f'"{version}"')
+
+
+@pytest.mark.parametrize(
+    ("identity", "version"),
+    [
+        ("rhel", "10.0"),
+        ("almalinux", "10.1"),
+        ("rocky", "10.0"),
+        ("ol", "10.0"),
+        ("centos", "9"),
+        ("centos", "10"),
+    ],
+)
+def test_release_10_and_stream_are_prepared_as_9_is(
+    tmp_path: Path, identity: str, version: str
+) -> None:
+    # Entries, grubenv and /etc/kernel/cmdline are those of 9; dracut 107 knows each option that is used.
+    build(tmp_path, RHEL9)
+    os_release(tmp_path, identity, version)
+    facts = look(tmp_path, version="107-6.el10")
+    assert edits(facts) == golden(RHEL9)
+    assert "--no-hostonly-cmdline" in dracut_of(facts)
+
+
+def test_oracles_own_kernel_is_the_one_that_boots(tmp_path: Path) -> None:
+    build(tmp_path, RHEL9)
+    os_release(tmp_path, "ol", "9.4")
+    uek, entries = "5.15.0-209.161.7.el9uek.x86_64", tmp_path / "boot/loader/entries"
+    add_kernel(tmp_path, RHEL9, uek, inside=[])
+    entry = (entries / f"ccdd-{RHEL9.kernels[0]}.conf").read_text()
+    (entries / f"ccdd-{uek}.conf").write_text(entry.replace(RHEL9.kernels[0], uek))
+    block = tmp_path / "boot/grub2/grubenv"
+    block.write_text(grubenv.set_variable(block.read_text(), "saved_entry", f"ccdd-{uek}") or "")
+    facts = look(tmp_path)
+    assert facts.default_kernel == uek
+    assert dracut_of(facts).endswith(f"--kver {uek} /boot/initramfs-{uek}.img")
+    entry_now = edits(facts)[f"/boot/loader/entries/ccdd-{uek}.conf"]
+    assert f"options root=UUID={ROOT_UUID} ro" in entry_now
+
+
 def test_without_a_saved_default_another_kernel_is_advice(tmp_path: Path) -> None:
     build(tmp_path, SLES15)
     newer = "5.14.21-150500.99-default"
@@ -301,6 +344,13 @@ REFUSED = [
         {},
         "handled are",
         id="SLES 11",
+    ),
+    pytest.param(
+        RHEL9,
+        lambda root: os_release(root, "amzn", "2023"),
+        {},
+        "handled are",
+        id="Amazon Linux",
     ),
     pytest.param(
         RHEL8, lambda _root: None, {"bash": ""}, "dracut is not installed", id="no dracut"
