@@ -20,7 +20,7 @@ description:
   - The initramfs gets the drivers of virtio, device names in C(fstab), C(crypttab) and the boot loader
     become UUIDs, the backup of a GPT moves to the end of a larger volume, network interfaces keep their names with the old and the new MAC, and guest tools of
     the old platform are removed. All by the guest's own tools, offline.
-  - Prepared are Debian 11 to 13, Red Hat's family from 7 to 9 and SUSE's 12 and 15. Guests with SELinux label their
+  - Prepared are Debian 11 to 13, Ubuntu 18.04 to 24.04 LTS, Red Hat's family from 7 to 10 and SUSE's 12 and 15. Guests with SELinux label their
     files anew at their first boot if they got new ones, which takes minutes.
   - Windows Server 2012 R2 to 2025 gets its drivers for virtio, its disks come online by themselves, and a
     service is set up that runs numbered scripts at the first boot, for what only Windows itself can do.
@@ -90,7 +90,7 @@ options:
     default: false
   packages_directory:
     description:
-      - Folder on the worker with a folder for each distribution, such as C(debian-12) or C(rhel-9), that holds package
+      - Folder on the worker with a folder for each distribution, such as C(debian-12), C(ubuntu-22.04) or C(rhel-9), that holds package
         files of C(qemu-guest-agent) and of what it needs. Of these, packages that the guest lacks are installed.
       - Without it, no agent is installed and a note says so.
     type: path
