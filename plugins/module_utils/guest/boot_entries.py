@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .grubenv import read_variables
 from .versions import version_key
@@ -59,9 +59,11 @@ def read_entries(files: Mapping[str, str], menu: str) -> List[Entry]:
     return [*file_entries(files), *menu_entries(text)] if is_by_files(text) else menu_entries(text)
 
 
-def environment_of(menu: str) -> str:
-    """Return the path of the environment block that the menu at this path reads."""
-    return posixpath.join(posixpath.dirname(menu), "grubenv")
+def read_environment(
+    menu: str, files: Mapping[str, str], environments: Mapping[str, str]
+) -> Dict[str, str]:
+    """Return the variables that the menu at this path has from its environment block."""
+    return read_variables(files.get(environments.get(menu, ""), ""))
 
 
 def is_by_files(menu: str) -> bool:
@@ -101,10 +103,12 @@ def uses_saved_entry(menu: str) -> bool:
     return any(_SAVED in value for value in _DEFAULT.findall(menu))
 
 
-def default_of(files: Mapping[str, str], menu: str) -> Optional[Entry]:
+def default_of(
+    menu: str, files: Mapping[str, str], environments: Mapping[str, str]
+) -> Optional[Entry]:
     """Return the entry that the menu at this path starts by itself: the chosen one, else the first."""
     text, entries = files[menu], read_entries(files, menu)
-    saved = read_variables(files.get(environment_of(menu), "")).get("saved_entry", "")
+    saved = read_environment(menu, files, environments).get("saved_entry", "")
     wanted = saved if uses_saved_entry(text) else (_DEFAULT.findall(text) or [""])[-1]
     return find_entry(wanted, entries) or (entries[0] if entries else None)
 

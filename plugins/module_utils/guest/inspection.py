@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Mapping, Sequence, Tuple
 
 from . import (
     cloud_init,
@@ -78,7 +79,8 @@ _FOLDERS = (
     *((folder, r".+\.conf") for folder in systemd_boot.ENTRY_FOLDERS),
     (first_boot.FOLDER, r".+"),
 )
-_BESIDE_LOADERS = ("grub.cfg", "grubenv")
+_MENU, _ENVIRONMENT = "grub.cfg", "grubenv"
+_BESIDE_LOADERS = (_MENU, _ENVIRONMENT)
 # Where distributions mount the EFI system partition, and its folder of loaders.
 _ESP_FOLDERS = ("/boot/efi/EFI", "/efi/EFI", "/boot/EFI")
 # Updates firmware and starts no system; RHEL 7 lays it down also where a BIOS boots (fwupdate-efi).
@@ -99,6 +101,7 @@ def inspect(
     """Return all facts of the guest that is mounted at `tree`; `run` runs programs of it."""
     distribution = read_distribution(tree.read("/etc/os-release") or "")
     files = _read_files(tree)
+    environments = _environments(tree, files)
     packages = _packages(tree, distribution, run)
     loaders = _efi_files(tree, ".efi")
     # Of two that are installed, GRUB for a BIOS (grub-pc) says who starts whom.
@@ -114,7 +117,7 @@ def inspect(
         distribution=distribution,
         firmware=firmware,
         kernels=kernels,
-        default_kernel=default_kernel(files, firmware, kernels, entries),
+        default_kernel=default_kernel(files, environments, firmware, kernels, entries),
         packages=packages,
         files=files,
         tools_outside_packages=tuple(path for path in _UNINSTALLERS if tree.has(path)),
@@ -128,6 +131,7 @@ def inspect(
         programs=extension_rules.find_programs(tree),
         images=image_sizes(tree),
         room=free_room(tree),
+        environments=environments,
     )
 
 
@@ -154,6 +158,20 @@ def _read_files(tree: GuestTree) -> Dict[str, str]:
             files[path] = text
             seen.add(place)
     return files
+
+
+def _environments(tree: GuestTree, files: Mapping[str, str]) -> Dict[str, str]:
+    """Return the path in `files` of the block beside each menu, by the menu's.
+
+    The one in /boot/grub2 may be a link to that of the EFI system partition, by BIOS too (RHEL 8).
+    """
+    blocks = {tree.host_path(path): path for path in files if path.endswith(f"/{_ENVIRONMENT}")}
+    found = {}
+    for menu in (path for path in files if path.endswith(f"/{_MENU}")):
+        beside = posixpath.join(posixpath.dirname(menu), _ENVIRONMENT)
+        if tree.has(beside) and tree.host_path(beside) in blocks:
+            found[menu] = blocks[tree.host_path(beside)]
+    return found
 
 
 def _efi_files(tree: GuestTree, suffix: str) -> Tuple[str, ...]:

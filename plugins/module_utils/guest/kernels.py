@@ -53,6 +53,7 @@ def inspect_kernel(
 
 def default_kernel(
     files: Mapping[str, str],
+    environments: Mapping[str, str],
     firmware: str,
     kernels: Iterable[Kernel],
     entries: Sequence[LoaderEntry],
@@ -62,7 +63,7 @@ def default_kernel(
     if menu is None:
         first = default_entry(entries, files)
         return next((k.version for k in kernels if first and first.starts(k.version)), None)
-    entry = default_of(files, menu)
+    entry = default_of(menu, files, environments)
     return next((k.version for k in kernels if entry and _starts(entry.kernel, k)), None)
 
 

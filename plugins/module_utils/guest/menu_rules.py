@@ -18,9 +18,9 @@ from .boot_entries import (
     ENTRIES,
     Entry,
     default_of,
-    environment_of,
     main_menu,
     read_entries,
+    read_environment,
     uses_saved_entry,
 )
 from .changes import EditFile
@@ -90,7 +90,8 @@ def boot_arguments(facts: GuestFacts) -> str:
     What it takes from the environment block, or from the menu, is put in.
     """
     menu, choice = main_menu(facts.files, facts.firmware), _choice(facts)
-    entry = choice.entry if choice else default_of(facts.files, menu) if menu else None
+    found = default_of(menu, facts.files, facts.environments) if menu else None
+    entry = choice.entry if choice else found
     return _arguments(entry, facts, menu) if entry and menu else ""
 
 
@@ -120,7 +121,7 @@ def _choice(facts: GuestFacts) -> Optional[Choice]:
     menu, chosen = main_menu(facts.files, facts.firmware), boot_kernel(facts)
     if menu is None or chosen is None or not _wants_another(facts):
         return None
-    entry, block = _entry_of(chosen, facts, menu), environment_of(menu)
+    entry, block = _entry_of(chosen, facts, menu), facts.environments.get(menu, "")
     takes = uses_saved_entry(facts.files[menu]) and grubenv.can_be_set(facts.files.get(block, ""))
     return Choice(entry, block) if entry and takes else None
 
@@ -170,7 +171,7 @@ def _other_root(facts: GuestFacts) -> Results:
 
 
 def _arguments(entry: Entry, facts: GuestFacts, menu: str) -> str:
-    block = grubenv.read_variables(facts.files.get(environment_of(menu), ""))
+    block = read_environment(menu, facts.files, facts.environments)
     in_menu = _IN_MENU.findall(facts.files[menu])
     shared = block.get("kernelopts") or (in_menu[-1] if in_menu else "")
     return f"{shared} {entry.arguments}" if _BY_BLOCK.search(entry.arguments) else entry.arguments

@@ -32,6 +32,7 @@ from ansible_collections.ferry.hvm.plugins.module_utils.guest.facts import (
     GuestFacts,
 )
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.file_systems import look_into
+from ansible_collections.ferry.hvm.plugins.module_utils.guest.menu_rules import boot_arguments
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.network import Interface
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.package_files import find_packages
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.plan import make_plan
@@ -303,6 +304,40 @@ def test_oracles_own_kernel_is_the_one_that_boots(tmp_path: Path) -> None:
     assert dracut_of(facts).endswith(f"--kver {uek} /boot/initramfs-{uek}.img")
     entry_now = edits(facts)[f"/boot/loader/entries/ccdd-{uek}.conf"]
     assert f"options root=UUID={ROOT_UUID} ro" in entry_now
+
+
+def boot_by_bios(root: Path) -> None:
+    """The guest of RHEL 8 boots by BIOS, its block still where GRUB for UEFI has it (a link of the package grub2)."""
+    vendor, own = root / "boot/efi/EFI/rocky", root / "boot/grub2"
+    own.mkdir()
+    (vendor / "grub.cfg").rename(own / "grub.cfg")
+    (own / "grubenv").symlink_to("../efi/EFI/rocky/grubenv")
+    for loader in vendor.glob("*.efi"):
+        loader.unlink()
+
+
+def test_a_block_is_found_behind_a_link_by_bios_too(tmp_path: Path) -> None:
+    build(tmp_path, RHEL8)
+    boot_by_bios(tmp_path)
+    block = tmp_path / "boot/efi/EFI/rocky/grubenv"
+    newer, older = RHEL8.kernels
+    replace(tmp_path, "/boot/efi/EFI/rocky/grubenv", newer, older)
+    facts = look(tmp_path)
+    assert (facts.firmware, facts.default_kernel) == ("bios", older)
+    assert "resume=/dev/sda2" in boot_arguments(facts), "which only the block says"
+    add_kernel(tmp_path, RHEL8, older, inside=[], modules=False)
+    changed = edits(look(tmp_path))
+    assert "/boot/grub2/grubenv" not in changed, "one file is edited once"
+    block.write_text(changed["/boot/efi/EFI/rocky/grubenv"])
+    assert saved(block) == f"saved_entry=aabb-{newer}"
+
+
+def test_another_root_is_seen_behind_a_link_by_bios_too(tmp_path: Path) -> None:
+    build(tmp_path, RHEL8)
+    boot_by_bios(tmp_path)
+    replace(tmp_path, "/boot/efi/EFI/rocky/grubenv", "root=/dev/sda1", "root=UUID=12345678")
+    with pytest.raises(PlanError, match="not its root"):
+        make_plan(look(tmp_path), Options())
 
 
 def test_without_a_saved_default_another_kernel_is_advice(tmp_path: Path) -> None:
