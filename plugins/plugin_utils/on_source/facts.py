@@ -78,13 +78,22 @@ def _read_interfaces() -> List[Facts]:
     return [
         {
             "name": name,
-            "mac": _read("/sys/class/net/{}/address".format(name)).strip(),
+            "mac": read_mac(os.path.join("/sys/class/net", name)),
             "is_physical": os.path.exists("/sys/class/net/{}/device".format(name)),
             "addresses": addresses.get(index, []),
         }
         for index, name in socket.if_nameindex()
         if name != "lo"
     ]
+
+
+def read_mac(folder: str) -> str:
+    """Return the MAC of an interface, by its folder in /sys/class/net.
+
+    A member of a bond shows the bond's; its own is kept beside (bond_sysfs_slave.c of Linux 3.14).
+    """
+    own = os.path.join(folder, "bonding_slave/perm_hwaddr")
+    return _read(own if os.path.exists(own) else os.path.join(folder, "address")).strip()
 
 
 def read_file_systems() -> List[Facts]:

@@ -21,6 +21,7 @@ from ansible_collections.ferry.hvm.plugins.plugin_utils.on_source.facts import (
     parse_os_release,
     read_facts,
     read_file_systems,
+    read_mac,
     unescape,
 )
 
@@ -104,6 +105,14 @@ def test_facts_have_what_a_migration_needs() -> None:
     assert facts["cpus"] >= 1
     assert facts["memory"] > 0
     assert "lo" not in [each["name"] for each in facts["interfaces"]]
+
+
+def test_the_members_of_a_bond_have_macs_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "address").write_text("00:50:56:aa:bb:01\n")
+    assert read_mac(str(tmp_path)) == "00:50:56:aa:bb:01"
+    (tmp_path / "bonding_slave").mkdir()
+    (tmp_path / "bonding_slave/perm_hwaddr").write_text("00:50:56:aa:bb:02\n")
+    assert read_mac(str(tmp_path)) == "00:50:56:aa:bb:02"
 
 
 @pytest.mark.parametrize(
