@@ -14,9 +14,10 @@ short_description: Pair the network interfaces of a source with those of a targe
 version_added: 0.1.0
 author: The Ferry authors (@ferry-hvm)
 description:
-  - Returns, for each hardware interface of the source that has a counterpart on the target, its name and
-    both MAC addresses. Both sides are taken in their order; bridges, bonds and tunnels are passed over.
-positional: interfaces
+  - Returns, for each hardware interface of the source, its name, its MAC and, where the target has a
+    counterpart, that one's MAC. Both sides are taken in their order; bridges, bonds and tunnels are passed over.
+  - Until the cutover a target has fewer interfaces than its source. The cutover keeps the source's MACs.
+positional: interfaces, names
 options:
   _input:
     description: Interfaces of the source, as M(ferry.hvm.source_info) returns them.
@@ -28,6 +29,10 @@ options:
     type: list
     elements: dict
     required: true
+  names:
+    description: MAC of the source to the name that its interface has in the guest, where that is not known.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -45,6 +50,8 @@ _value:
     - name: ens192
       source_mac: "00:50:56:aa:bb:01"
       target_mac: "52:54:00:12:34:56"
+    - name: ens224
+      source_mac: "00:50:56:aa:bb:02"
 """
 
 

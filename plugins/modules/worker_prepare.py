@@ -53,7 +53,7 @@ options:
     type: path
     default: /var/lib/ferry/prepare
   interfaces:
-    description: The network interfaces that keep their names.
+    description: All network cards of the source, whose interfaces keep their names.
     type: list
     elements: dict
     default: []
@@ -63,10 +63,12 @@ options:
         type: str
         required: true
       target_mac:
-        description: The MAC that it has on the target, until the cutover or for ever.
+        description: >-
+          The MAC that it has on the target, until the cutover or for ever. Left out where the target does not have the card yet.
         type: str
       name:
-        description: Its name in the guest. Found in the guest's files if they tell.
+        description: >-
+          Its name in the guest. Found in the guest's files if they tell; of several interfaces only what names them by MAC tells.
         type: str
   encrypted:
     description:

@@ -70,7 +70,7 @@ _FOLDERS = (
     ("/etc/initramfs-tools/conf.d", r"[\w.-]+"),
     ("/etc/network/interfaces.d", r"[\w.-]+"),
     ("/etc/udev/rules.d", r".+\.rules"),
-    ("/etc/systemd/network", r".+\.(?:link|network)"),
+    ("/etc/systemd/network", r".+\.(?:link|network|netdev)"),
     ("/etc/netplan", r".+\.yaml"),
     ("/etc/NetworkManager/system-connections", r".+"),
     ("/etc/sysconfig/network-scripts", r"ifcfg-.+"),

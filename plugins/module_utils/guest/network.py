@@ -20,7 +20,18 @@ _RULE_PART = re.compile(r"\s*([A-Z]+(?:\{[^}]*\})?)\s*(==|!=|=|\+=|:=)\s*\"([^\"
 _PORTABLE = frozenset(
     ("SUBSYSTEM", "ACTION", "ATTR{address}", "ATTR{dev_id}", "ATTR{type}", "KERNEL", "NAME")
 )
-_STANZA = re.compile(r"^\s*iface\s+(\S+)\s+(\S+)\s+(\S+)", re.MULTILINE)
+# A stanza and its options, up to the next word that begins one (interfaces(5)).
+_STANZA = re.compile(
+    r"^[ \t]*iface[ \t]+(\S+)[ \t]+\S+[ \t]+(\S+)(.*?)"
+    r"(?=^[ \t]*(?:iface|mapping|auto|allow-\S+|no-\S+|source\S*)[ \t]|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+# What makes an interface of others: a bond, a bridge, a VLAN, a tunnel. Ports have `bond-master` and the like.
+_UPPER_METHODS = frozenset(("loopback", "ppp", "tunnel", "v4tunnel", "6to4"))
+_UPPER = re.compile(
+    r"^[ \t]*(?:bond[-_](?:slaves|mode)|slaves|bridge[-_]ports|vlan[-_](?:raw[-_]device|id)|tunnel-mode)\b",
+    re.MULTILINE,
+)
 
 
 class Interface(NamedTuple):
@@ -36,14 +47,16 @@ def normal_mac(mac: str) -> str:
 
 
 def configured_names(files: Mapping[str, str]) -> List[str]:
-    """Return the names that ifupdown's files configure, without the loopback and aliases, in order."""
-    names: Dict[str, None] = {}
-    for path, text in files.items():
-        if path.startswith("/etc/network/interfaces"):
-            for name, _family, method in _STANZA.findall(text):
-                if method != "loopback":
-                    names.setdefault(name.split(":")[0])
-    return list(names)
+    """Return the cards that ifupdown's files configure, in order: no loopback, alias, bond and the like."""
+    texts = (text for path, text in files.items() if path.startswith("/etc/network/interfaces"))
+    stanzas = [stanza for text in texts for stanza in _STANZA.findall(text)]
+    upper = {
+        name
+        for name, method, options in stanzas
+        if method in _UPPER_METHODS or _UPPER.search(options)
+    }
+    names = dict.fromkeys(name.split(":")[0] for name, _method, _options in stanzas)
+    return [name for name in names if name not in upper]
 
 
 def rule_names(text: str) -> Dict[Tuple[str, str], bool]:

@@ -27,7 +27,7 @@ def interface_names(facts: GuestFacts, options: Options) -> Results:
         if name is None:
             yield Finding(
                 f"Which interface had the MAC {interface.macs[0]} is written nowhere in the guest:"
-                " give its name."
+                " give its name in ferry_interface_names."
             )
         elif _is_by_rules(facts, rules or "", name):
             after = network.add_rules(rules or "", name, interface.macs)
@@ -68,7 +68,7 @@ def _link_file(facts: GuestFacts, name: str, macs: Tuple[str, ...]) -> Iterator[
 
 
 def _find_name(facts: GuestFacts, options: Options, interface: Interface) -> Optional[str]:
-    """Return the name that the operator gave, or the guest's files, or the only one there is."""
+    """Return the name that the operator gave, or the guest's files, or the only one of the only card."""
     if interface.name:
         return interface.name
     for mac, name in network.rule_names(facts.files.get(RULES_FILE, "")):
@@ -129,9 +129,11 @@ def _name_in_configuration(facts: GuestFacts, interface: Interface) -> Optional[
 
 
 def _configured_names(facts: GuestFacts) -> List[str]:
-    """Return every name that the guest's configuration tells, each once."""
+    """Return the name of every card that the guest's configuration tells, each once."""
     names = network.configured_names(facts.files)
     for path, text in facts.files.items():
         kind = kind_of(path)
         names += kind.names(path, text) if kind else []
-    return list(dict.fromkeys(names))
+    made = {network.link_name(t) for p, t in facts.files.items() if p.endswith(".netdev")}
+    # By its dot a VLAN is told in every kind.
+    return [name for name in dict.fromkeys(names) if name not in made and "." not in name]

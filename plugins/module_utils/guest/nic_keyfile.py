@@ -17,12 +17,9 @@ _ETHERNET = ("ethernet", "802-3-ethernet")
 
 
 def names(_path: str, text: str) -> List[str]:
-    """Return the interface that the profile names, if it names one."""
-    return [
-        s.plain
-        for s in read_settings(text)
-        if (s.section, s.key) == ("connection", "interface-name")
-    ]
+    """Return the card that the profile names, if it names one: no bond, bridge, VLAN or tunnel."""
+    kinds = _of_connection(text, "type")
+    return _of_connection(text, "interface-name") if set(kinds) <= set(_ETHERNET) else []
 
 
 def name_by_mac(path: str, text: str, macs: Sequence[str]) -> Optional[str]:
@@ -36,9 +33,13 @@ def rebind(text: str, name: str, macs: Sequence[str]) -> str:
     bindings = _bindings(text, macs)
     for binding in reversed(bindings):
         text = replace_line(text, binding.line)
-    if bindings and not names("", text):
+    if bindings and not _of_connection(text, "interface-name"):
         text = insert_setting(text, "connection", f"interface-name={name}")
     return text
+
+
+def _of_connection(text: str, key: str) -> List[str]:
+    return [s.plain for s in read_settings(text) if (s.section, s.key) == ("connection", key)]
 
 
 def _bindings(text: str, macs: Sequence[str]) -> List[Setting]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import Any, Mapping, Sequence
+from typing import Any, Collection, Mapping, Sequence
 
 from ..errors import InputError
 from ..units import show_exact_size, up_to_gib
@@ -226,20 +226,49 @@ def _pair(disk: Disk, volume: Volume) -> Pair:
 
 
 def pair_interfaces(
-    source: Sequence[Mapping[str, Any]], target: Sequence[Mapping[str, Any]]
+    source: Sequence[Mapping[str, Any]],
+    target: Sequence[Mapping[str, Any]],
+    names: Mapping[str, str] | None = None,
 ) -> list[dict[str, str]]:
-    """Return which interface of the target stands for which of the source, in the order of both.
+    """Return the source's cards in its order, each with the one of the target that stands for it.
 
-    Interfaces of the source that are no hardware (bridges, bonds, tunnels) have no counterpart; the
-    target may have fewer than the source. The shape is that of `worker_prepare`'s `interfaces`.
+    Until the cutover the target has fewer cards, so some have no `target_mac`. What is no hardware (bridges,
+    bonds, tunnels) or no Ethernet is passed over, and a second card with a MAC that another has: a rule tells
+    them apart by nothing else. `names` are the operator's, by MAC. The shape is that of `worker_prepare`'s `interfaces`.
+    Raises InputError for a name that no card takes.
     """
-    physical = [nic for nic in source if nic["is_physical"]]
+    physical = [nic for nic in source if nic["is_physical"] and _is_mac(nic["mac"])]
+    theirs = [str(nic["mac"] or "") for nic in target]
+    theirs += [""] * (len(physical) - len(theirs))
+    cards: dict[str, tuple[str, str]] = {}
+    for nic, other in zip(physical, theirs):
+        cards.setdefault(_plain_mac(nic["mac"]), (str(nic["name"]), other))
+    given = {_plain_mac(mac): str(name) for mac, name in (names or {}).items()}
+    _refuse_strangers(given, cards)
     return [
         {
-            "name": str(ours["name"]),
-            "source_mac": str(ours["mac"]),
-            "target_mac": str(theirs["mac"]),
+            "name": given.get(mac, name),
+            "source_mac": mac,
+            **({"target_mac": other} if other else {}),
         }
-        for ours, theirs in zip(physical, target)
-        if theirs["mac"]
+        for mac, (name, other) in cards.items()
     ]
+
+
+def _refuse_strangers(given: Collection[str], cards: Collection[str]) -> None:
+    strangers = sorted(set(given) - set(cards))
+    if strangers:
+        raise InputError(
+            f"ferry_interface_names has {', '.join(strangers)}, which no network card of the source has as its MAC;"
+            f" there are {', '.join(sorted(cards)) or 'none'}.",
+            hint="Correct it, and put each MAC in quotes: YAML takes some for numbers.",
+        )
+
+
+def _is_mac(mac: Any) -> bool:
+    """Return whether it is an Ethernet address; that of InfiniBand has 20 bytes."""
+    return len(_plain_mac(mac).split(":")) == 6
+
+
+def _plain_mac(mac: Any) -> str:
+    return str(mac).strip().lower().replace("-", ":")

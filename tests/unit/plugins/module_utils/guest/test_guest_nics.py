@@ -184,6 +184,92 @@ def test_two_interfaces_in_one_file_are_both_bound_anew() -> None:
     assert "name: lan1\n      set-name: lan1" in changed["/etc/netplan/x.yaml"]
 
 
+SECOND = "00:50:56:aa:bb:02"
+TWO_CARDS = Options(interfaces=(Interface("ens192", MACS), Interface("ens224", (SECOND,))))
+
+
+def test_a_card_that_the_target_gets_at_cutover_keeps_its_name_too() -> None:
+    # OS based: before, only the first card was handled, and ens224 came up under another name.
+    second = f"[Match]\nMACAddress={SECOND}\n\n[Link]\nName=ens224\n"
+    assert edits(guest(), TWO_CARDS)["/etc/systemd/network/10-ens224.link"] == second
+
+
+def test_an_unused_first_card_does_not_get_the_name_of_the_second() -> None:
+    # VM based: the address of ens224, on the production network, went to the first card.
+    facts = guest(files={"/etc/network/interfaces": "iface ens224 inet static\n"})
+    both = (Interface(None, MACS), Interface(None, (SECOND,)))
+    with pytest.raises(PlanError, match="ferry_interface_names") as caught:
+        edits(facts, Options(interfaces=both))
+    assert len(caught.value.findings) == 2
+
+
+def profile(kind: str, name: str) -> dict[str, str]:
+    path = f"/etc/NetworkManager/system-connections/{name}.nmconnection"
+    return {path: f"[connection]\nid={name}\ntype={kind}\ninterface-name={name}\n"}
+
+
+def ifcfg(name: str, *lines: str, folder: str = "network-scripts") -> dict[str, str]:
+    return {f"/etc/sysconfig/{folder}/ifcfg-{name}": "\n".join((f"DEVICE={name}", *lines, ""))}
+
+
+def stanza(name: str, *options: str, method: str = "static") -> dict[str, str]:
+    text = "\n    ".join((f"auto {name}\niface {name} inet {method}", *options))
+    return {"/etc/network/interfaces": f"{text}\nauto lo\niface lo inet loopback\n"}
+
+
+def suse(name: str, *lines: str) -> dict[str, str]:
+    return ifcfg(name, *lines, folder="network")
+
+
+UPPER = {
+    "a bond of Debian": stanza("bond0", "autoconf 1", "bond-slaves ens192 ens224"),
+    "a bond whose members name it": stanza("bond0", "bond-mode active-backup"),
+    "a bridge of Debian": stanza("br0", "bridge_ports ens192"),
+    "a VLAN of Debian": stanza("vlan100", "vlan-raw-device ens192"),
+    "a VLAN by its dot": stanza("ens192.100"),
+    "a tunnel of Debian": stanza("tun0", method="tunnel"),
+    "a bond of NetworkManager": profile("bond", "bond0"),
+    "a VLAN of NetworkManager": profile("vlan", "vlan100"),
+    "a bridge of NetworkManager": profile("bridge", "br0"),
+    "a tunnel of NetworkManager": profile("ip-tunnel", "tun0"),
+    "a bond of Red Hat": ifcfg("bond0", "BONDING_OPTS='mode=1'"),
+    "a bridge of Red Hat": ifcfg("br0", "TYPE=Bridge"),
+    "a team of Red Hat": ifcfg("team0", "DEVICETYPE=Team"),
+    "a VLAN of Red Hat": ifcfg("vlan100", "VLAN=yes"),
+    "a bond of SUSE": suse("bond0", "BONDING_MASTER='yes'"),
+    "a bridge of SUSE": suse("br0", "BRIDGE='yes'"),
+    "a VLAN of SUSE": suse("vlan100", "ETHERDEVICE='eth0'"),
+    "a tunnel of SUSE": suse("tun0", "TUNNEL='sit'"),
+    "a bond of networkd": {
+        "/etc/systemd/network/bond0.netdev": "[NetDev]\nName=bond0\nKind=bond\n",
+        "/etc/systemd/network/bond0.network": "[Match]\nName=bond0\n",
+    },
+}
+CARD = {
+    "Debian, a bond's member": stanza("ens192", "bond-master bond0", "bond-primary ens192"),
+    "NetworkManager": profile("ethernet", "ens192"),
+    "Red Hat, a bridge's port": ifcfg("ens192", "TYPE=Ethernet", "BRIDGE=br0", "VLAN=no"),
+    "Red Hat, a team's port": ifcfg("ens192", "DEVICETYPE=TeamPort"),
+    "SUSE": suse("ens192", "ETHERDEVICE=''", "STARTMODE='auto'"),
+}
+
+
+@pytest.mark.parametrize("files", UPPER.values(), ids=UPPER)
+def test_a_card_is_not_called_as_what_stands_on_cards(files: dict[str, str]) -> None:
+    with pytest.raises(PlanError, match="give its name"):
+        edits(with_files(files))
+
+
+@pytest.mark.parametrize("card", CARD.values(), ids=CARD)
+def test_the_only_card_has_its_name_beside_what_stands_on_it(card: dict[str, str]) -> None:
+    # VM based, RHEL 9 with one card and a VLAN was refused.
+    files: dict[str, str] = {}
+    for each in (card, *UPPER.values()):
+        for path, text in each.items():
+            files[path] = files.get(path, "") + text
+    assert "/etc/systemd/network/10-ens192.link" in edits(with_files(files))
+
+
 @pytest.mark.parametrize(
     ("files", "expected"),
     [

@@ -138,15 +138,29 @@ def test_the_serial_is_what_a_virtio_disk_can_show() -> None:
     assert pair.as_target_disk() == {"source": "sda", "serial": UUID[:20], "unit": 3, "size": GIB}
 
 
-def test_only_hardware_interfaces_have_a_counterpart_on_the_target() -> None:
-    source = [
-        {"name": "br0", "mac": "02:00:00:00:00:01", "is_physical": False},
-        {"name": "ens192", "mac": "00:50:56:00:00:0b", "is_physical": True},
-        {"name": "ens224", "mac": "00:50:56:00:00:0c", "is_physical": True},
+CARDS = [
+    {"name": "br0", "mac": "02:00:00:00:00:01", "is_physical": False},
+    {"name": "ens192", "mac": "00:50:56:00:00:0b", "is_physical": True},
+    {"name": "ens224", "mac": "00:50:56:00:00:0c", "is_physical": True},
+    {"name": "ib0", "mac": ":".join(["80"] * 20), "is_physical": True},
+    {"name": "ens256", "mac": "00:50:56:00:00:0c", "is_physical": True},
+]
+
+
+def test_every_card_of_the_source_is_told_and_its_counterpart_where_there_is_one() -> None:
+    assert pairing.pair_interfaces(CARDS, [{"mac": "52:54:00:00:00:01"}]) == [
+        {"name": "ens192", "source_mac": "00:50:56:00:00:0b", "target_mac": "52:54:00:00:00:01"},
+        {"name": "ens224", "source_mac": "00:50:56:00:00:0c"},
     ]
-    assert pairing.pair_interfaces(source, [{"mac": "52:54:00:00:00:01"}]) == [
-        {"name": "ens192", "source_mac": "00:50:56:00:00:0b", "target_mac": "52:54:00:00:00:01"}
-    ]
+    assert "target_mac" not in pairing.pair_interfaces(CARDS, [{"mac": ""}])[0]
+
+
+def test_the_operator_names_interfaces_by_mac() -> None:
+    names = {"00-50-56-00-00-0C": "lan1"}
+    found = pairing.pair_interfaces(CARDS, [], names)
+    assert [each["name"] for each in found] == ["ens192", "lan1"]
+    with pytest.raises(InputError, match="191512"):
+        pairing.pair_interfaces(CARDS, [], {191512: "lan1"})  # type: ignore[dict-item]
 
 
 def test_what_a_volume_held_goes_along_where_the_tag_tells_it() -> None:
