@@ -23,6 +23,7 @@ _UNSTABLE = re.compile(
     r"/dev/(?:(?:sd|hd|vd|xvd)[a-z]+\d*|nvme\d+n\d+(?:p\d+)?|disk/by-path/.+"
     rf"|disk/by-id/(?!{_BY_CONTENT}).+|mapper/(?:ov-.*|mpath[a-z]+(?:-?p(?:art)?\d+)?))$"
 )
+_ESCAPED = re.compile(r"\\(?:([0-7]{3})|x([0-9a-f]{2}))")
 _DISK_LINKS = {"uuid": "UUID", "label": "LABEL", "partuuid": "PARTUUID"}
 
 
@@ -47,7 +48,7 @@ def find_file_system(spec: str, file_systems: Sequence[FileSystem]) -> Optional[
     if named:
         return named
     kind, _unused, value = _as_tag(spec).partition("=")
-    value = value.strip("\"'")
+    value = _unescaped(value.strip("\"'"))
     if not value:
         return None
     chosen = {
@@ -68,6 +69,11 @@ def _as_tag(spec: str) -> str:
     """Return `/dev/disk/by-uuid/x` as `UUID=x`, likewise labels; anything else as it is."""
     link = re.match(r"/dev/disk/by-(uuid|label|partuuid)/(.+)$", spec)
     return f"{_DISK_LINKS[link.group(1)]}={link.group(2)}" if link else spec
+
+
+def _unescaped(text: str) -> str:
+    """Return text of fstab (fstab(5): a blank is `\\040`) or of udev's links (`\\x20`) as it is called."""
+    return _ESCAPED.sub(lambda found: chr(int(found[1] or found[2], 8 if found[1] else 16)), text)
 
 
 def _first(matches: Iterable[FileSystem]) -> Optional[FileSystem]:

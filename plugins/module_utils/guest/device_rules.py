@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import re
-from typing import List, Optional
+from typing import Iterator, List, Optional, Tuple
 
 from .changes import EditFile
-from .device_names import is_unstable, stable_name
+from .device_names import find_file_system, is_unstable, stable_name
+from .encryption import closed_devices
 from .facts import GuestFacts
 from .rules import Finding, Note, Options, Results
 from .tables import Row, edit_field, read_rows
@@ -18,6 +19,17 @@ _RESUME_FOLDER = "/etc/initramfs-tools/conf.d/"
 _RESUME = re.compile(r"^(\s*RESUME=[\"']?)(/dev/[^\s\"']+)", re.MULTILINE)
 # Entries that may be missing at boot: mount options of fstab(5), systemd.mount(5) and crypttab(5).
 _OPTIONAL = frozenset(("noauto", "nofail"))
+# These too: what comes with the network, what is mounted when it is asked for, and swap, which nothing waits for.
+_LATER = _OPTIONAL | {"_netdev", "x-systemd.automount", "swap"}
+# Stable names that are read here: contents, and volumes of LVM or encrypted devices. Not arrays, whose number a
+# guest may have chosen, and not the partition labels of a GPT.
+_READ = re.compile(
+    r"(?:UUID|LABEL|PARTUUID)=|/dev/disk/by-(?:uuid|label|partuuid)/|/dev/(?!disk/|md/)[^/]+/[^/]+$"
+)
+# What shows nothing of what lies in it: volumes of LVM that are not activated, and foreign storage.
+_OPAQUE = re.compile(
+    r"a volume of LVM|(?!LVM2_|linux_raid_)\w+_member$|bcache$|drbd$|stratis$|vdo$"
+)
 
 
 def fstab(facts: GuestFacts, _options: Options) -> Results:
@@ -28,6 +40,39 @@ def fstab(facts: GuestFacts, _options: Options) -> Results:
 def crypttab(facts: GuestFacts, _options: Options) -> Results:
     """Every encrypted device is named by UUID."""
     yield from _table(facts, "/etc/crypttab", device_field=1, options_field=3)
+
+
+def absent(facts: GuestFacts, _options: Options) -> Results:
+    """Every device that the boot waits for is on the given disks."""
+    crypttab = facts.files.get("/etc/crypttab", "")
+    opened = {f"/dev/mapper/{row.field(0)}" for row in read_rows(crypttab)}
+    closed = [each.title for each in facts.file_systems if _OPAQUE.match(each.kind)]
+    closed += [each.title for each in closed_devices(crypttab, facts.file_systems)]
+    for path, device in _awaited(facts):
+        if device in opened or find_file_system(device, facts.file_systems) is not None:
+            continue
+        if closed:
+            yield Note(
+                f"{path} needs {device} at boot, which was not seen; it may be on {', '.join(closed)}, which"
+                " stayed closed here."
+            )
+        else:
+            yield Finding(
+                f"{path} needs {device} at boot, which is on none of the given disks"
+                f" ({', '.join(disk.name for disk in facts.disks)}): it would end in emergency mode. Give that disk"
+                " too, or mark the entry nofail on the source and sync again, or change it by an extension"
+                " before the preparation."
+            )
+
+
+def _awaited(facts: GuestFacts) -> Iterator[Tuple[str, str]]:
+    """Yield (path, device) of the entries that the boot waits for, by stable names."""
+    for path, device_field, kind_field in (("/etc/fstab", 0, 2), ("/etc/crypttab", 1, 3)):
+        for row in read_rows(facts.files.get(path, "")):
+            device = row.field(device_field)
+            words = {row.field(kind_field), *row.field(3).split(",")}
+            if _READ.match(device) and not is_unstable(device) and words.isdisjoint(_LATER):
+                yield path, device
 
 
 def resume(facts: GuestFacts, _options: Options) -> Results:

@@ -69,6 +69,20 @@ def links(ours: str, name: str) -> Tuple[str, str, str]:
     return f"/dev/disk/by-id/dm-name-{name}", first, second
 
 
+def closed_devices(crypttab: str, file_systems: Sequence[FileSystem]) -> List[FileSystem]:
+    """Return the encrypted devices that were not opened."""
+    devices = {each.device for each in file_systems}
+    rows = [
+        (row.field(0), find_file_system(row.field(1), file_systems)) for row in read_rows(crypttab)
+    ]
+    closed = []
+    for each in (each for each in file_systems if each.kind == MEMBER):
+        names = (f"{PREFIX}c-{each.uuid}", *(name for name, below in rows if below == each))
+        if not any(f"{MAPPER}/{name}" in devices for name in names):
+            closed.append(each)
+    return closed
+
+
 def rename(device: str, name: str) -> str:
     """The open device has the guest's own name, by which its tools look for it; return its path."""
     number = os.stat(device).st_rdev

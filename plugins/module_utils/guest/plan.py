@@ -35,6 +35,7 @@ RULES = (
     extension_rules.usable,
     device_rules.fstab,
     device_rules.crypttab,
+    device_rules.absent,
     device_rules.resume,
     lvm_rules.devices,
     lvm_rules.filters,

@@ -74,7 +74,7 @@ LINES = NOISE.map(lambda raw: Piece(raw, raw))
 COMMENTS = NOISE.map(lambda raw: Piece(b"# " + raw, b"# " + raw))
 GAPS = st.sampled_from([" ", "\t", "  \t ", "        "])
 DEVICES = st.sampled_from(
-    [*RENAMED, "tmpfs", "LABEL=data", f"UUID={ROOT_UUID}", "/dev/mapper/vg-x", "server:/export"]
+    [*RENAMED, "tmpfs", "LABEL=data", f"UUID={ROOT_UUID}", "/dev/md/x", "server:/export"]
 )
 TAILS = st.sampled_from(["", " # /dev/sda1", "\r", "\t", " caf\u00e9"])
 
@@ -108,6 +108,8 @@ FSTAB = st.one_of(
             kept("/dev/sdc1 /usb vfat rw,nofail 0 0"),
             kept("one"),
             Piece(b"/dev/sdz9 /lost ext4 rw 0 0", None, is_refused=True),
+            Piece(b"/dev/mapper/vg-x /lost ext4 rw 0 0", None, is_refused=True),
+            kept("/dev/mapper/vg-x /lost ext4 rw,noauto 0 0"),
         ]
     ),
 )

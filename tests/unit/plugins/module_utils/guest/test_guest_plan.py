@@ -20,6 +20,7 @@ from ansible_collections.ferry.hvm.plugins.module_utils.guest.changes import (
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.errors import PlanError
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.facts import (
     Distribution,
+    FileSystem,
     GuestFacts,
     Kernel,
 )
@@ -37,6 +38,7 @@ from tests.unit.plugins.module_utils.guest.guest_samples import (
     READY,
     ROOT_UUID,
     SDA1,
+    SDA2,
     SWAP_UUID,
     guest,
     packages,
@@ -139,6 +141,68 @@ def test_optional_entries_on_missing_disks_are_noted() -> None:
     found = make_plan(guest(files={"/etc/fstab": fstab}), Options())
     assert found.changes == ()
     assert "/dev/sdc1" in found.notes[0]
+
+
+LOST = "UUID=55555555-2222-3333-4444-555555555555"
+LUKS = FileSystem("sdb", 2, "/dev/mapper/ov-1p2", "crypto_LUKS", "66666666-2222")
+OPENED = FileSystem("", 0, "/dev/mapper/safe", "ext4", names=("/dev/mapper/safe",))
+THIN = FileSystem("", 0, "/dev/mapper/vg-thin", "a volume of LVM, thin", names=("/dev/vg/thin",))
+SPACED = FileSystem("sdb", 1, "/dev/mapper/ov-1p1", "xfs", "77777777", "my data")
+CRYPTTAB = f"safe UUID={LUKS.uuid} none luks\n"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param({"/etc/fstab": f"{LOST} /srv xfs defaults 0 2\n"}, id="by UUID"),
+        pytest.param({"/etc/fstab": "LABEL=lost /srv xfs defaults\n"}, id="by label"),
+        pytest.param({"/etc/fstab": "PARTUUID=1234-01 /srv xfs\n"}, id="by its partition"),
+        pytest.param({"/etc/fstab": "/dev/disk/by-uuid/5555 /srv xfs defaults\n"}, id="by a link"),
+        pytest.param({"/etc/fstab": "/dev/mapper/vg1-data /srv xfs defaults\n"}, id="on LVM"),
+        pytest.param({"/etc/fstab": "/dev/vg1/data /srv xfs defaults\n"}, id="on LVM, by group"),
+        pytest.param({"/etc/crypttab": f"safe {LOST} none luks\n"}, id="in crypttab"),
+    ],
+)
+def test_a_disk_that_was_left_out_and_is_needed_at_boot_is_a_finding(files: dict[str, str]) -> None:
+    # A green plan, and the clone ended in emergency mode.
+    with pytest.raises(PlanError, match="emergency mode"):
+        make_plan(guest(files=files), Options())
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "UUID=5555 /srv xfs rw,nofail 0 0",
+        "UUID=5555 /srv xfs noauto 0 0",
+        "UUID=5555 /srv xfs _netdev 0 0",
+        "UUID=5555 none swap sw 0 0",
+        "LABEL=my\\040data /srv xfs defaults 0 0",
+        "/dev/disk/by-label/my\\x20data /srv xfs defaults 0 0",
+        "PARTLABEL=data /srv xfs defaults 0 0",
+        "server:/export /srv nfs defaults 0 0",
+        "//server/share /srv cifs defaults 0 0",
+        "/data /srv none bind 0 0",
+        "tmpfs /tmp tmpfs defaults 0 0",
+        "/dev/md127 /srv xfs defaults 0 0",
+    ],
+)
+def test_what_the_boot_does_not_wait_for_or_finds_hinders_nothing(row: str) -> None:
+    facts = guest(files={"/etc/fstab": row}, file_systems=(SDA1, SDA2, SPACED))
+    assert plan(facts) == ()
+
+
+@pytest.mark.parametrize(
+    ("closed", "names"),
+    [pytest.param(LUKS, "sdb2", id="no key"), pytest.param(THIN, "/dev/vg/thin", id="thin")],
+)
+def test_what_may_lie_in_closed_storage_is_noted(closed: FileSystem, names: str) -> None:
+    files = {"/etc/fstab": f"{LOST} /srv xfs defaults 0 2\n/dev/mapper/safe /safe ext4 defaults\n"}
+    facts = guest(files={**files, "/etc/crypttab": CRYPTTAB}, file_systems=(SDA1, LUKS, closed))
+    (note,) = [each for each in make_plan(facts, Options()).notes if LOST in each]
+    assert names in note
+    opened = dataclasses.replace(facts, file_systems=(SDA1, LUKS, OPENED))
+    with pytest.raises(PlanError, match="emergency mode"):
+        make_plan(opened, Options())
 
 
 @pytest.mark.parametrize("root", ["/dev/sda1", "/dev/mapper/ov-0p1", "PARTUUID=87654321-01"])
@@ -355,7 +419,9 @@ def test_an_interface_that_cannot_keep_its_name_is_a_finding(
         make_plan(guest(files=files), ENS192)
 
 
-DEVICES = st.sampled_from(["/dev/sda1", "/dev/sda2", "/dev/sdb1", "UUID=x", "tmpfs", "LABEL=data"])
+DEVICES = st.sampled_from(
+    ["/dev/sda1", "/dev/sda2", "/dev/sdb1", f"UUID={ROOT_UUID}", "tmpfs", "LABEL=data"]
+)
 ROWS = st.builds("{}\t/m {} rw 0 0".format, DEVICES, st.sampled_from(["ext4", "xfs"]))
 LINES = st.one_of(ROWS, st.sampled_from(["", "# /dev/sda1 / x", " \t", "\udcff\udc80", "one"]))
 
