@@ -33,7 +33,10 @@ _WHY = "firmware that remembers nothing starts this file and no other"
 
 def fallback_loader(facts: GuestFacts, _options: Options) -> Results:
     """The loader that boots the guest also lies where firmware with an empty memory looks."""
-    if facts.firmware != "uefi" or any(_is_fallback(path) for path in facts.loaders):
+    if facts.firmware != "uefi":
+        yield from _no_partition(facts)
+        return
+    if any(_is_fallback(path) for path in facts.loaders):
         return
     source = _own_loader(facts)
     if source is None:
@@ -70,6 +73,15 @@ def fallback_list(facts: GuestFacts, _options: Options) -> Results:
             f"{in_place[0]} finds no BOOTX64.CSV in any folder beside its own, and would restart the guest"
             " without end. Install its boot loader anew (grub-install, or the packages shim and GRUB) on the"
             " source and sync again."
+        )
+
+
+def _no_partition(facts: GuestFacts) -> Results:
+    """Yield a finding if the target boots by UEFI and no loader for it was seen."""
+    if facts.target_is_uefi:
+        yield Finding(
+            "The target boots with UEFI, but its EFI system partition is not in fstab, or has no loader. Enter it"
+            " there (at /boot/efi) on the source and sync again; if the source boots by BIOS, make the target so."
         )
 
 

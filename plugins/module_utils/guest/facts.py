@@ -106,6 +106,7 @@ class GuestFacts:
     `stray_backups` names the disks whose GPT's backup is not at their end.
     `programs` are those of `extension_rules.PROGRAMS` that are installed. `images` are the bytes of each
     initramfs in /boot, by path; `room` those that are free, by the folder whose file system they are on.
+    `target_is_uefi` says that the worker, and so what is to boot the guest, was booted by UEFI.
     `environments` has the path in `files` of the environment block that a menu of GRUB reads, by the menu's.
     """
 
@@ -126,3 +127,4 @@ class GuestFacts:
     images: Mapping[str, int] = field(default_factory=dict)
     room: Mapping[str, int] = field(default_factory=dict)
     environments: Mapping[str, str] = field(default_factory=dict)
+    target_is_uefi: bool = False

@@ -97,6 +97,7 @@ def inspect(
     root: FileSystem,
     decompress: initramfs.Decompressor,
     run: rpm.Run,
+    target_is_uefi: bool = False,
 ) -> GuestFacts:
     """Return all facts of the guest that is mounted at `tree`; `run` runs programs of it."""
     distribution = read_distribution(tree.read("/etc/os-release") or "")
@@ -104,8 +105,9 @@ def inspect(
     environments = _environments(tree, files)
     packages = _packages(tree, distribution, run)
     loaders = _efi_files(tree, ".efi")
-    # Of two that are installed, GRUB for a BIOS (grub-pc) says who starts whom.
-    firmware = "uefi" if loaders and "grub-pc" not in packages else "bios"
+    # Of two that are installed, GRUB for a BIOS (grub-pc) says who starts whom; unless no BIOS will.
+    is_uefi = loaders and (target_is_uefi or "grub-pc" not in packages)
+    firmware = "uefi" if is_uefi else "bios"
     entries = systemd_boot.read_entries(distribution, files, loaders)
     kernels = tuple(
         inspect_kernel(tree, version, entries, decompress) for version in kernel_versions(tree)
@@ -132,6 +134,7 @@ def inspect(
         images=image_sizes(tree),
         room=free_room(tree),
         environments=environments,
+        target_is_uefi=target_is_uefi,
     )
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Optional, Sequence, Tuple
 
@@ -85,4 +86,6 @@ class LinuxGuest:
             root=self._guest.root,
             decompress=self._guest.decompress,
             run=self._guest.run,
+            # The target is made with its source's firmware, and the worker is booted by it.
+            target_is_uefi=os.path.isdir("/sys/firmware/efi"),
         )

@@ -16,11 +16,19 @@ from ansible_collections.ferry.hvm.plugins.module_utils.guest.changes import (
     show_diff,
 )
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.errors import PlanError
+from ansible_collections.ferry.hvm.plugins.module_utils.guest.facts import GuestFacts
+from ansible_collections.ferry.hvm.plugins.module_utils.guest.inspection import inspect
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.plan import make_plan
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.rules import Options
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.tree import GuestTree
 
-from tests.unit.plugins.module_utils.guest.guest_samples import LV_ROOT, MENU, guest, packages
+from tests.unit.plugins.module_utils.guest.guest_samples import (
+    LV_ROOT,
+    MENU,
+    SDA1,
+    guest,
+    packages,
+)
 
 EFI = "/boot/efi/EFI"
 PACKAGES = packages(initramfs_tools="", qemu_guest_agent="")
@@ -105,6 +113,40 @@ def test_a_fallback_that_starts_what_lists_name_has_one(
             copies(loaders, loader_lists=found)
     else:
         assert copies(loaders, loader_lists=found) == {}
+
+
+def test_a_target_with_uefi_needs_a_loader_that_was_seen() -> None:
+    # The partition was not in fstab: taken for a guest with BIOS, and its firmware started nothing.
+    assert make_plan(guest(), Options()).changes == ()
+    with pytest.raises(PlanError, match="not in fstab"):
+        make_plan(guest(target_is_uefi=True), Options())
+
+
+def test_grub_for_a_bios_starts_nothing_where_the_target_has_none(tmp_path: Path) -> None:
+    tree = GuestTree(str(tmp_path))
+    tree.write(
+        "/var/lib/dpkg/status", "Package: grub-pc\nStatus: install ok installed\nVersion: 1\n"
+    )
+    tree.write("/boot/efi/EFI/debian/shimx64.efi", "")
+    assert [look_into(tree, is_uefi=is_uefi).firmware for is_uefi in (False, True)] == [
+        "bios",
+        "uefi",
+    ]
+
+
+def look_into(tree: GuestTree, *, is_uefi: bool) -> GuestFacts:
+    def never(*_arguments: Any) -> Any:
+        raise AssertionError("no program is needed")
+
+    return inspect(
+        tree,
+        disks=[],
+        file_systems=[SDA1],
+        root=SDA1,
+        decompress=never,
+        run=never,
+        target_is_uefi=is_uefi,
+    )
 
 
 def test_a_stray_backup_table_is_moved() -> None:
