@@ -46,7 +46,7 @@ def _is_by_rules(facts: GuestFacts, rules: str, name: str) -> bool:
     which is left, names the interface first; then systemd 237 (18.04) heeds rules only (systemd issue 9006,
     for which netplan writes rules too).
     """
-    linked = any(network.link_name(text) == name for _path, text in _links(facts))
+    linked = any(_names_by_macs(text, name) for _path, text in _links(facts))
     had_better = family_of(facts.distribution) is RPM or facts.distribution.identity == _UBUNTU
     return (
         bool(network.rule_names(rules))
@@ -56,15 +56,28 @@ def _is_by_rules(facts: GuestFacts, rules: str, name: str) -> bool:
 
 
 def _link_file(facts: GuestFacts, name: str, macs: Tuple[str, ...]) -> Iterator[EditFile]:
-    path = f"{LINK_FOLDER}/10-{name}.link"
-    for candidate, text in _links(facts):
-        if network.link_name(text) == name and network.link_macs(text):
-            path = candidate
-            break
+    own = (path for path, text in _links(facts) if _names_by_macs(text, name))
+    path = next(own, _free_place(facts, name))
     before = facts.files.get(path)
     after = network.new_link(name, macs) if before is None else network.add_link_macs(before, macs)
     if after != before:
         yield EditFile(path, before, after, _WHY)
+
+
+def _names_by_macs(text: str, name: str) -> bool:
+    """Return whether a .link file gives the name, and asks for MACs alone: others can be added."""
+    return network.link_name(text) == name and bool(network.link_macs(text))
+
+
+def _free_place(facts: GuestFacts, name: str) -> str:
+    """Return the path of a new .link file; the first one that matches counts, by their names' order.
+
+    The administrator's own file may be called alike and match by a slot, which the new hardware lacks.
+    """
+    file = f"10-{name}.link"
+    while f"{LINK_FOLDER}/{file}" in facts.files:
+        file = f"0{file}"
+    return f"{LINK_FOLDER}/{file}"
 
 
 def _find_name(facts: GuestFacts, options: Options, interface: Interface) -> Optional[str]:

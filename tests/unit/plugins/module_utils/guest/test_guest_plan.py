@@ -8,6 +8,7 @@ import dataclasses
 from typing import Any
 
 import pytest
+from ansible_collections.ferry.hvm.plugins.module_utils.guest import network
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.changes import (
     Change,
     EditFile,
@@ -243,6 +244,28 @@ def test_interfaces_keep_their_names_in_the_guests_own_kind(
 ) -> None:
     # virt-v2v #99, libguestfs #363: ens192 became another name and the static address was lost.
     assert edits(guest(files=interfaces_files), ENS192) == {path: text}
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        pytest.param("Path=pci-0000:0b:00.0", id="by slot"),
+        pytest.param(f"MACAddress={OLD}\nType=ether", id="by MAC and type"),
+    ],
+)
+def test_a_link_file_that_matches_by_more_than_macs_is_left(match: str) -> None:
+    # Nothing was written for a slot; beside a type, each look added the MACs once more.
+    own = f"[Match]\n{match}\n[Link]\nName=ens192\n"
+    facts = guest(files={LINK: own})
+    first = LINK.replace("10-", "010-")
+    assert edits(facts, ENS192) == {first: network.new_link("ens192", (OLD, NEW))}
+    assert sorted((first, LINK))[0] == first
+    assert plan(after(facts, plan(facts, ENS192)), ENS192) == ()
+
+
+def test_a_link_file_for_another_name_gets_no_macs() -> None:
+    facts = guest(files={LINK: "[Match]\nMACAddress=02:00:00:00:00:09\n[Link]\nName=lan0\n"})
+    assert set(edits(facts, ENS192)) == {LINK.replace("10-", "010-")}
 
 
 def test_two_interfaces_in_one_rules_file_are_one_edit_after_the_other() -> None:
