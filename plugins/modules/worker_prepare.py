@@ -192,7 +192,8 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: The plan is made on overlays that are thrown away. Extensions are listed, and do not run.
+    details: The plan is made on overlays that are thrown away. Extensions are listed, and do not run. Where one comes before
+      the preparation, what hinders that without it is told in C(notes).
   diff_mode:
     support: full
     details: Shows each file before and after, the commands that run in the guest, and extensions by name and digest.

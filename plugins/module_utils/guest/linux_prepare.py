@@ -10,7 +10,6 @@ from typing import Optional, Sequence, Tuple
 
 from .apply import Timer, apply_plan, verify
 from .changes import Plan
-from .errors import PlanError
 from .extension_rules import usable
 from .extension_run import Extensions, Place
 from .extensions import AFTER, BEFORE
@@ -19,8 +18,8 @@ from .inspection import inspect
 from .mounted import MountedGuest
 from .overlays import need_room
 from .package_files import find_packages
-from .plan import make_plan
-from .rules import Finding, Options
+from .plan import make_plan, make_trial_plan
+from .rules import Options, plan_of
 
 
 class LinuxGuest:
@@ -47,8 +46,14 @@ class LinuxGuest:
         with timer("inspect"):
             facts = self._look()
         options = self._with_packages(options, facts)
-        if apply and extensions.waiting(BEFORE):
-            facts = self._run_before(options, extensions, facts, timer)
+        waiting = extensions.waiting(BEFORE)
+        if waiting:
+            # Raises with what the guest lacks, before anything runs.
+            plan_of(usable(facts, options))
+        if waiting and not apply:
+            return facts, make_trial_plan(facts, options, waiting)
+        if waiting:
+            facts = self._run_before(extensions, facts, timer)
         plan = make_plan(facts, options)
         if apply and (plan.changes or extensions.have_run or extensions.waiting(AFTER)):
             need_room(self._stage)
@@ -58,13 +63,8 @@ class LinuxGuest:
                 verify(make_plan(self._look(), options))
         return facts, plan
 
-    def _run_before(
-        self, options: Options, extensions: Extensions, facts: GuestFacts, timer: Timer
-    ) -> GuestFacts:
+    def _run_before(self, extensions: Extensions, facts: GuestFacts, timer: Timer) -> GuestFacts:
         """Run the extensions that come before all else; return the facts as they are then."""
-        findings = [each.text for each in usable(facts, options) if isinstance(each, Finding)]
-        if findings:
-            raise PlanError(findings)
         need_room(self._stage)
         extensions.run(BEFORE, self._place(facts), timer)
         with timer("inspect"):

@@ -9,6 +9,8 @@ yields no change at all, so a second preparation does nothing.
 
 from __future__ import annotations
 
+from typing import List, Sequence
+
 from . import (
     boot_rules,
     cloud_init,
@@ -27,8 +29,9 @@ from . import (
     systemd_boot_rules,
 )
 from .changes import Plan
+from .extensions import Extension
 from .facts import GuestFacts
-from .rules import Options, plan_of
+from .rules import Finding, Note, Options, Result, plan_of
 
 RULES = (
     support.check,
@@ -65,5 +68,19 @@ def make_plan(facts: GuestFacts, options: Options) -> Plan:
 
     Raises PlanError with every reason if it cannot be made right.
     """
+    return plan_of(_results(facts, options))
+
+
+def make_trial_plan(facts: GuestFacts, options: Options, waiting: Sequence[Extension]) -> Plan:
+    """Return what `make_plan` does, its reasons against as notes: what waits may clear them away."""
+    names = " and ".join(each.name for each in waiting)
+    without = f"Without the extension{'s' * (len(waiting) > 1)} {names}, not run in a dry run: "
+    return plan_of(
+        Note(without + each.text) if isinstance(each, Finding) else each
+        for each in _results(facts, options)
+    )
+
+
+def _results(facts: GuestFacts, options: Options) -> List[Result]:
     results = [result for rule in RULES for result in rule(facts, options)]
-    return plan_of([*results, *room_rules.check(facts, results), *selinux.relabel(facts, results)])
+    return [*results, *room_rules.check(facts, results), *selinux.relabel(facts, results)]

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
 
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.errors import InputError
@@ -33,8 +34,13 @@ from ansible_collections.ferry.hvm.plugins.module_utils.guest.extensions import 
     Sync,
     read_extensions,
 )
-from ansible_collections.ferry.hvm.plugins.module_utils.guest.facts import GuestFacts
+from ansible_collections.ferry.hvm.plugins.module_utils.guest.facts import (
+    VIRTIO_DRIVERS,
+    GuestFacts,
+)
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.first_boot import FOLDER, LINK
+from ansible_collections.ferry.hvm.plugins.module_utils.guest.linux_prepare import LinuxGuest
+from ansible_collections.ferry.hvm.plugins.module_utils.guest.mounted import MountedGuest
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.plan import make_plan
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.prepare import Report
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.report import (
@@ -45,7 +51,13 @@ from ansible_collections.ferry.hvm.plugins.module_utils.guest.report import (
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.rules import Options
 from ansible_collections.ferry.hvm.plugins.module_utils.guest.tree import GuestTree
 
-from tests.unit.plugins.module_utils.guest.guest_samples import guest
+from tests.unit.plugins.module_utils.guest.guest_samples import (
+    MENU,
+    ROOT_UUID,
+    SDA1,
+    build_archive,
+    guest,
+)
 
 SYNC = Sync("web01", 3, "final")
 
@@ -246,3 +258,47 @@ def test_a_guests_programs_are_found_where_they_are_usual(tmp_path: Path) -> Non
     (tmp_path / "usr/bin/bash").touch()
     (tmp_path / "bin").symlink_to("usr/bin")
     assert find_programs(GuestTree(str(tmp_path))) == {"bash"}
+
+
+def look_alike(root: Path, fstab: str) -> LinuxGuest:
+    """Return a guest of Debian 12 whose tree lies at `root`; no program of it is needed."""
+    tree = GuestTree(str(root))
+    installed = ("initramfs-tools", "grub-pc", "qemu-guest-agent")
+    drivers = [f"{driver}.ko" for driver in VIRTIO_DRIVERS]
+    for path, text in {
+        "/etc/os-release": "ID=debian\nVERSION_ID=12\n",
+        "/etc/fstab": fstab,
+        "/usr/bin/bash": "",
+        "/boot/grub/grub.cfg": MENU.replace("{root}", f"UUID={ROOT_UUID}"),
+        "/boot/vmlinuz-6.1.0-1-amd64": "",
+        "/lib/modules/6.1.0-1-amd64/modules.dep": "".join(f"{each}:\n" for each in drivers),
+        "/var/lib/dpkg/status": "".join(
+            f"Package: {name}\nStatus: install ok installed\nVersion: 1\n\n" for name in installed
+        ),
+    }.items():
+        tree.write(path, text)
+    (root / "boot/initrd.img-6.1.0-1-amd64").write_bytes(build_archive(drivers))
+    return LinuxGuest(MountedGuest(tree, SDA1, [SDA1]), guest().disks, str(root), None)
+
+
+@contextmanager
+def untimed(_step: str) -> Iterator[None]:
+    yield
+
+
+def test_a_dry_run_says_what_an_extension_would_have_to_clear_away(tmp_path: Path) -> None:
+    # The real run passed, because the script goes first; the dry run before it failed.
+    made = look_alike(tmp_path, "UUID=5555 /srv xfs defaults 0 2\n")
+    asked = extension(name="forget-srv", stage="before")
+
+    def notes(*given: Extension) -> tuple[str, ...]:
+        options = Options(extensions=given, sync=SYNC)
+        extensions = Extensions(given, SYNC)
+        return made.prepare(options, extensions, untimed, apply=False)[1].notes
+
+    with pytest.raises(PlanError, match="needs UUID=5555 at boot"):
+        notes()
+    (note,) = [each for each in notes(asked) if "UUID=5555" in each]
+    assert note.startswith("Without the extension forget-srv, not run in a dry run: /etc/fstab")
+    with pytest.raises(PlanError, match="PowerShell"):
+        notes(asked, extension(name="odd", kind="powershell", stage="first_boot"))
