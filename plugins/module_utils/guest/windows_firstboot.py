@@ -33,26 +33,28 @@ _MSI_FINE = "0 1605 1641 3010"
 _PNP_FINE = "0 259 3010"
 _OLD_TOOLS = "VMware Tools"
 
+# Where a line goes is said first: cmd.exe takes a lone digit before `>` for the number of a handle, and
+# `echo ended with 0>> log` writes "ended with" to the screen (redirections in `cmd /?`).
 _RUNNER = r"""@echo off
 setlocal EnableExtensions
 cd /d "%SystemRoot%\Ferry" || exit /b 1
 if not exist done mkdir done
 set last=
 if exist second-boot.txt set last=yes
-if exist first-boot.txt if not defined last echo %DATE% %TIME%> second-boot.txt
-if not exist first-boot.txt echo %DATE% %TIME%> first-boot.txt
+if exist first-boot.txt if not defined last >second-boot.txt echo %DATE% %TIME%
+if not exist first-boot.txt >first-boot.txt echo %DATE% %TIME%
 for /f "delims=" %%S in ('dir /b /on scripts\*.cmd 2^>nul') do call :one "%%S"
 if defined last goto end
 dir /b scripts\*.cmd >nul 2>nul && exit /b 1
 :end
-echo %DATE% %TIME% removing the service>> firstboot.log
+>>firstboot.log echo %DATE% %TIME% removing the service
 sc.exe delete @SERVICE@ >> firstboot.log 2>&1
 exit /b 0
 
 :one
-echo %DATE% %TIME% %~1>> firstboot.log
+>>firstboot.log echo %DATE% %TIME% %~1
 call "scripts\%~1" >> firstboot.log 2>&1
-echo %DATE% %TIME% %~1 ended with %ERRORLEVEL%>> firstboot.log
+>>firstboot.log echo %DATE% %TIME% %~1 ended with %ERRORLEVEL%
 if %ERRORLEVEL% equ 0 move /y "scripts\%~1" done\ >nul
 exit /b 0
 """

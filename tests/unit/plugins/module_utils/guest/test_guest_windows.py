@@ -9,6 +9,7 @@ reged (chntpw, a code base of its own).
 from __future__ import annotations
 
 import dataclasses
+import re
 import subprocess
 from contextlib import nullcontext
 from pathlib import Path
@@ -383,6 +384,19 @@ def test_first_boot_scripts_are_numbered_and_have_windows_line_ends(guest: Guest
     assert f"msiexec.exe /x {TOOLS} /qn /norestart" in found["50-old-tools.cmd"]
     for name in ("viostor", "vioscsi", "netkvm", "balloon", "vioser"):
         assert rf"..\drivers\{name}\{name}.inf" in found["10-drivers.cmd"]
+
+
+# `%NAME%`, `%~1` or a digit, right before a redirection that has no number of its own.
+_MISREAD = re.compile(r"(?:%\w+%|%~?\w+|[^\s\d>]\d|\d\d)>")
+
+
+def test_no_digit_that_is_written_becomes_the_number_of_a_handle(guest: Guest) -> None:
+    # `echo ... ended with 0>> firstboot.log`: cmd.exe reads `0>>`, and the log had no such line.
+    guest.fill()
+    commands = {name: text for name, text in scripts(guest.plan()).items() if name.endswith(".cmd")}
+    lines = [line for text in commands.values() for line in text.split("\r\n")]
+    assert [line for line in lines if _MISREAD.search(line)] == []
+    assert ">>firstboot.log echo %DATE% %TIME% %~1 ended with %ERRORLEVEL%" in lines
 
 
 def test_static_addresses_follow_the_mac_of_either_side(guest: Guest) -> None:
