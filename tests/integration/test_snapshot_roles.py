@@ -206,6 +206,23 @@ def test_a_delta_ends_with_its_own_snapshot_wherever_the_one_before_was_killed(
     assert 'has no snapshot "ferry-snapshot-lost.1"' in told
 
 
+def test_what_a_sync_that_was_cut_off_left_is_neither_prepared_nor_kept(scene: Scene) -> None:
+    """By their tags these steps may be run then; the mix had got the name of the last generation."""
+    scene.make("web01")
+    scene.tag("web01", ferry_sync_begun=2)
+    key = {"ferry_worker_ssh_private_key_file": "/nonexistent"}
+    steps = [role("create_instance_snapshot"), {**role("prepare_target"), "vars": key}]
+
+    go_on = {"ansible.builtin.debug": {"var": "ansible_failed_result.msg"}}
+    cut_off = [{"block": [step], "rescue": [go_on]} for step in steps]
+    told = scene.play(["web01"], [*cut_off, *next_generation(), steps[0]])
+
+    assert "sync 2 did not end" in told
+    assert "proven, and get no snapshot" in told
+    assert "proven, and are not prepared" in told
+    assert scene.snapshots("web01") == ["ferry-snapshot-web01.1", "ferry-snapshot-web01.2"]
+
+
 def test_a_dry_run_says_what_becomes_of_the_snapshots_and_changes_nothing(scene: Scene) -> None:
     scene.make("web01")
     scene.modules.call("instance", name="web01", state="started")

@@ -71,3 +71,15 @@ def test_no_play_has_modules_with_passwords_in_files(path: Path) -> None:
     """Where the collection is installed, no configuration of ours is read: each play says it itself."""
     for play in yaml.safe_load(path.read_text()):
         assert play["vars"]["ansible_pipelining"] is True
+
+
+def test_a_sync_is_marked_before_its_first_byte_and_named_after_its_last() -> None:
+    # Cut off in between and prepared by its tag, the mix had got the name of the last generation.
+    role = PLAYBOOKS.parent / "roles/replicate_source_data/tasks/replicate.yml"
+    (block,) = [task["block"] for task in yaml.safe_load(role.read_text()) if "block" in task]
+    tags = [task.get("ferry.hvm.morpheus_instance", {}).get("tags", {}) for task in block]
+    (begun,) = [n for n, each in enumerate(tags) if "ferry_sync_begun" in each]
+    (data,) = [n for n, task in enumerate(block) if "ferry.hvm.worker_replicate" in task]
+    (ended,) = [n for n, each in enumerate(tags) if "ferry_generation" in each]
+    assert begun < data < ended
+    assert tags[begun]["ferry_sync_begun"] == tags[ended]["ferry_generation"]
