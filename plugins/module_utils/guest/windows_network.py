@@ -42,7 +42,8 @@ def notes(facts: WindowsFacts, options: Options) -> Iterator[Note]:
                 f"Which MAC the connection {connection.name!r} had is not known, so its addresses are not"
                 f" carried over: {', '.join(_addresses(connection))}, gateway"
                 f" {', '.join(connection.gateways) or 'none'}, name servers"
-                f" {', '.join(connection.name_servers) or 'none'}. Set them after the first boot."
+                f" {', '.join(connection.name_servers) or 'none'}. Name its MAC in ferry_interface_names, or set"
+                " them after the first boot."
             )
 
 

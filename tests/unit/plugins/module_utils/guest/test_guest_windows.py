@@ -423,7 +423,9 @@ def test_addresses_without_a_known_mac_are_told(
     guest.fill()
     plan = guest.plan(Options(interfaces=interfaces))
     assert "30-network.ps1" not in scripts(plan)
-    assert any("'Ethernet0'" in note and "192.0.2.10/24" in note for note in plan.notes)
+    (note,) = [each for each in plan.notes if "'Ethernet0'" in each]
+    assert "192.0.2.10/24" in note
+    assert "ferry_interface_names" in note
 
 
 def test_a_connection_is_found_by_the_name_that_windows_has_for_it(guest: Guest) -> None:
