@@ -157,7 +157,8 @@ options:
   stall_limit:
     description:
       - Seconds after which a disk of which nothing gets further, at either end, counts as hung and fails the
-        sync. The default is longer than what Linux itself retries.
+        sync. The default is longer than what Linux itself retries. What a source reads before it can answer
+        counts, and is told each 20 seconds.
     type: int
     default: 600
   initial:

@@ -87,6 +87,11 @@ class _Lent(Disk):
         """See Disk. It waits for its turn where other reads load the host or the datastore."""
         return self._shared.read(self._reader, start, length, buffer)
 
+    @property
+    def passed(self) -> int:
+        """See Disk."""
+        return int(self._reader.passed)
+
     def refresh(self) -> None:
         """See Disk."""
         self._reader.refresh()

@@ -21,7 +21,7 @@ import ssl
 import struct
 import threading
 import time
-from typing import List, Optional, Union, cast
+from typing import Callable, List, Optional, Union, cast
 
 from ..errors import FerryError, from_dict
 from .connection import Connection
@@ -38,14 +38,28 @@ _TCP_INFO = struct.Struct("=68xI")
 TICK = 1.0
 
 
+def _nothing() -> None:
+    """Nobody asks."""
+
+
+def _no_headway() -> int:
+    return 0
+
+
 class Channel:
-    """One end of a secured connection. `stop` ends every wait of its owner with StoppedError."""
+    """One end of a secured connection. `stop` ends every wait of its owner with StoppedError.
+
+    `headway` returns what `Alive` is to tell of our disk; `peer_moved` is called when the peer's told of another
+    number than before.
+    """
 
     def __init__(
         self, secured: ssl.SSLSocket, connection: Connection, run: str, stop: threading.Event
     ) -> None:
         self.connection = connection
         self.stop = stop
+        self.headway: Callable[[], int] = _no_headway
+        self.peer_moved: Callable[[], None] = _nothing
         self.bytes_sent = 0
         self.bytes_received = 0
         self._socket = secured
@@ -61,6 +75,7 @@ class Channel:
         self._socket_or_wake.register(self._woken, select.POLLIN)
         self._scratch = memoryview(bytearray(RECEIVE_BUFFER))
         self._spoke = self._heard = time.monotonic()
+        self._peer_headway = 0
 
     def round_trip(self) -> float:
         """Return how long a byte takes to the peer and back, in seconds; 0 where that is not known."""
@@ -106,9 +121,11 @@ class Channel:
             frame = self.connection.next_frame()
             if isinstance(frame, Error):
                 raise _peer_error(frame, self.connection.peer.value)
-            if frame is not None and not isinstance(frame, Alive):
+            if isinstance(frame, Alive):
+                self._note_headway(frame)
+            elif frame is not None:
                 return frame
-            if frame is None and not self._read(self._scratch[: self.connection.bytes_wanted]):
+            elif not self._read(self._scratch[: self.connection.bytes_wanted]):
                 left = deadline - time.monotonic()
                 if left <= 0 or self._await_wake(min(left, TICK)):
                     return None
@@ -135,7 +152,7 @@ class Channel:
             State.START,
             State.CLOSED,
         ):
-            self.send(Alive())
+            self.send(Alive(self.headway()))
 
     def rest(self, seconds: float) -> None:
         """Do nothing for so long, but to say `Alive`. Raises StoppedError if the owner is to end."""
@@ -161,6 +178,11 @@ class Channel:
                 self._socket.close()
                 os.close(self._woken)
                 os.close(self._waker)
+
+    def _note_headway(self, alive: Alive) -> None:
+        if alive.headway != self._peer_headway:
+            self._peer_headway = alive.headway
+            self.peer_moved()
 
     def _read(self, view: memoryview) -> bool:
         count = self._read_into(view)

@@ -44,6 +44,11 @@ class Disk(abc.ABC):
         `length` is at most a chunk, `start` on a granule's border. Raises DiskError.
         """
 
+    @property
+    def passed(self) -> int:
+        """How many bytes came so far, where some come that nobody asked for: of a forward stream."""
+        return 0
+
     @abc.abstractmethod
     def refresh(self) -> None:
         """Make the reads that follow see what is on the storage now, whatever was read before."""

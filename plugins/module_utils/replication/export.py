@@ -11,8 +11,10 @@ from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from ..errors import FerryError, InputError
 from .digests import Hasher, Offer
 from .disks import Disk
+from .errors import StoppedError
 from .geometry import chunk_span
 from .governor import Governor
+from .headway import Headway
 from .index import known_head
 from .indexed import IndexedReads, IndexOrder
 from .ledger import Ledger
@@ -85,6 +87,22 @@ class Account:
             self.indexed.close()
 
 
+class _Newest:
+    """The newest sync of one disk, once it has begun; one thread at a time begins one, under `lock`."""
+
+    def __init__(self, headway: Headway) -> None:
+        self.headway = headway
+        self.lock = threading.Lock()
+        self.sync = b""
+        self.account: Optional[Account] = None
+
+    def drop(self) -> None:
+        """Let go of it."""
+        account, self.account = self.account, None
+        if account is not None:
+            account.close()
+
+
 class Export:
     """The disks of one run by name, and the account of each one's newest sync. Threads share it."""
 
@@ -112,7 +130,8 @@ class Export:
         self._disks = disks
         self._settle = settle
         self._indexes = dict(indexes or {})
-        self._accounts: Dict[str, Tuple[bytes, Account]] = {}  # With the id of the sync.
+        self._newest: Dict[str, _Newest] = {}
+        self._stop = threading.Event()
         self._lock = threading.Lock()
 
     def offers_to(self, theirs: Sequence[Offer]) -> List[Offer]:
@@ -139,22 +158,41 @@ class Export:
 
         First the server's file systems write out what they hold back (`settle`): a sync carries all that was
         written before it began. Then an index proves itself, and the first sync is told what of the target need
-        not be compared: nobody knows how far that one came. Raises InputError for an order that cannot be.
+        not be compared: nobody knows how far that one came. Disks wait only for themselves. Raises InputError for
+        an order that cannot be, StoppedError after `stop`.
         """
-        with self._lock:
-            known, account = self._accounts.get(name, (b"", None))
-            if account is None or known != sync:
+        newest = self._newest_of(name)
+        with newest.lock:
+            if self._stop.is_set():
+                raise StoppedError("The source was stopped.")
+            if newest.account is None or newest.sync != sync:
                 self._settle()
-                self._drop(name)
-                account = self._new_account(self._take_order(name), disk, hasher)
-                self._accounts[name] = sync, account
-            return account
+                newest.drop()
+                order = self._take_order(name)
+                newest.account = _new_account(order, disk, hasher, newest.headway)
+                newest.sync = sync
+            return newest.account
+
+    def headway(self, name: str) -> int:
+        """Return how many bytes were read so far, of the disk or its index, without an answer to tell it."""
+        return self._newest_of(name).headway.bytes
+
+    def stop(self) -> None:
+        """Begin no sync any more; what reads before its first answer ends at its next read."""
+        self._stop.set()
 
     def close(self) -> None:
         """Let go of the indexes; no sync goes on after this."""
+        self.stop()
         with self._lock:
-            for name in list(self._accounts):
-                self._drop(name)
+            all_newest = list(self._newest.values())
+        for newest in all_newest:
+            with newest.lock:
+                newest.drop()
+
+    def _newest_of(self, name: str) -> _Newest:
+        with self._lock:
+            return self._newest.setdefault(name, _Newest(Headway(self._stop)))
 
     def _take_order(self, name: str) -> Optional[IndexOrder]:
         """Return the order for the disk's index; what it says of the target is for one sync only."""
@@ -163,17 +201,15 @@ class Export:
             self._indexes[name] = order._replace(prepared=None)
         return order
 
-    def _new_account(self, order: Optional[IndexOrder], disk: Disk, hasher: Hasher) -> Account:
-        indexed = IndexedReads(order, disk, hasher) if order else None
-        account = Account(Ledger(disk.size, hasher), indexed)
-        try:
-            account.note_vouched()
-        except FerryError:
-            account.close()
-            raise
-        return account
 
-    def _drop(self, name: str) -> None:
-        if name in self._accounts:
-            _sync, account = self._accounts.pop(name)
-            account.close()
+def _new_account(
+    order: Optional[IndexOrder], disk: Disk, hasher: Hasher, headway: Headway
+) -> Account:
+    indexed = IndexedReads(order, disk, hasher, headway) if order else None
+    account = Account(Ledger(disk.size, hasher), indexed)
+    try:
+        account.note_vouched()
+    except FerryError:
+        account.close()
+        raise
+    return account

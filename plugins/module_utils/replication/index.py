@@ -21,7 +21,9 @@ from typing import Dict, Iterator, NamedTuple, Optional, Tuple
 
 from ..errors import RestartSyncError
 from .digests import Algorithm, Hasher
+from .errors import StoppedError
 from .geometry import Span, granule_count, split
+from .headway import Headway
 from .ledger import Ledger
 from .limits import CHUNK, DIGEST_SIZE, GRANULE
 
@@ -52,10 +54,14 @@ class Head(NamedTuple):
 
 
 class GranuleFile:
-    """The digests of a disk's granules in a file. Threads may share it."""
+    """The digests of a disk's granules in a file. Threads may share it.
 
-    def __init__(self, descriptor: int, size: int) -> None:
+    Whoever goes through all of them counts what was read in `headway`, and ends with its StoppedError.
+    """
+
+    def __init__(self, descriptor: int, size: int, headway: Optional[Headway] = None) -> None:
         self.size = size
+        self._headway = headway or Headway()
         self._descriptor = descriptor
         self._is_open = True
         self._lock = threading.Lock()
@@ -75,6 +81,7 @@ class GranuleFile:
         """Yield all chunks, rising, each with the digests of its granules."""
         for piece in split(Span(0, self.size), _PIECE):
             granules = self.granules(piece)
+            self._headway.step(len(granules) * DIGEST_SIZE)
             for first in range(0, len(granules), _PER_CHUNK):
                 number = (piece.start // GRANULE + first) // _PER_CHUNK
                 yield number, granules[first : first + _PER_CHUNK]
@@ -104,28 +111,31 @@ class GranuleFile:
 class Index(GranuleFile):
     """An index that has proven itself."""
 
-    def __init__(self, descriptor: int, head: Head) -> None:
-        super().__init__(descriptor, head.size)
+    def __init__(self, descriptor: int, head: Head, headway: Optional[Headway] = None) -> None:
+        super().__init__(descriptor, head.size, headway)
         self.head = head
 
 
-def open_index(path: str, expected: Head) -> Index:
+def open_index(path: str, expected: Head, headway: Optional[Headway] = None) -> Index:
     """Return the index of the disk that `expected` describes, as of its change id.
 
     Generation and root are the file's to tell. Raises DoubtError for any other disk, size, digest or change id,
-    and for a file that is missing, torn or damaged.
+    and for a file that is missing, torn or damaged; StoppedError as `headway` does.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise DoubtError("it cannot be opened: {}".format(error.strerror)) from error
     try:
-        index = Index(descriptor, _read_head(descriptor))
+        index = Index(descriptor, _read_head(descriptor), headway)
         _compare(index.head, expected)
         _prove(index, os.fstat(descriptor).st_size)
     except (DoubtError, OSError) as error:
         os.close(descriptor)
         raise DoubtError(str(error)) from error
+    except StoppedError:
+        os.close(descriptor)
+        raise
     return index
 
 
@@ -168,12 +178,12 @@ def _prove(index: Index, length: int) -> None:
 class IndexWriter(GranuleFile):
     """The next index of a disk, as a sync fills it: on storage, not in memory. Threads may share it."""
 
-    def __init__(self, path: str, size: int) -> None:
+    def __init__(self, path: str, size: int, headway: Optional[Headway] = None) -> None:
         """Begin a file beside `path`, in place of one that a killed sync left. Raises OSError."""
         self._path = path
         self._aside = path + ".new"
         flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        super().__init__(os.open(self._aside, flags, 0o600), size)
+        super().__init__(os.open(self._aside, flags, 0o600), size, headway)
         os.ftruncate(self._descriptor, _end(size))
 
     def note(self, chunk: int, granules: Tuple[bytes, ...]) -> None:

@@ -24,6 +24,7 @@ from .digests import Hasher
 from .disks import Disk, aligned_buffer
 from .geometry import Span, granule_count, merge, split
 from .granule_set import GranuleSet
+from .headway import Headway
 from .index import DoubtError, Head, Index, IndexWriter, drop_index, open_index
 from .limits import CHUNK, GRANULE
 from .readahead import ChunkRead, read_chunk
@@ -99,12 +100,18 @@ class ChangedGranules(GranuleSet):
 class IndexedReads:
     """The reads of one disk in one sync. Threads share it; `disk` is the calling thread's own."""
 
-    def __init__(self, order: IndexOrder, disk: Disk, hasher: Hasher) -> None:
-        """The index has proven itself and the sample was read, or nothing will be remembered."""
+    def __init__(
+        self, order: IndexOrder, disk: Disk, hasher: Hasher, headway: Optional[Headway] = None
+    ) -> None:
+        """The index has proven itself and the sample was read, or nothing will be remembered.
+
+        `headway` counts what is read for that; this may take minutes, and ends with its StoppedError.
+        """
         self.bytes_sampled = 0
         self.bytes_missed = 0
         self._order = order
         self._hasher = hasher
+        self._headway = headway or Headway()
         self._lock = threading.Lock()
         self._changed = ChangedGranules(disk.size, order.extents)
         self._index = self._open(disk.size)
@@ -186,7 +193,7 @@ class IndexedReads:
 
     def _begin_next(self, size: int) -> Optional[IndexWriter]:
         try:
-            return IndexWriter(self._order.path, size)
+            return IndexWriter(self._order.path, size, self._headway)
         except OSError as error:
             log.warning("There will be no index %s: %s", self._order.path, error)
             return None
@@ -195,7 +202,8 @@ class IndexedReads:
         if not self._order.since:
             return None
         try:
-            return open_index(self._order.path, self._head(size, self._order.since, ""))
+            expected = self._head(size, self._order.since, "")
+            return open_index(self._order.path, expected, self._headway)
         except DoubtError as doubt:
             log.warning("The index %s is not used: %s", self._order.path, doubt)
             drop_index(self._order.path)
@@ -212,6 +220,7 @@ class IndexedReads:
             start = number * GRANULE
             span = Span(start, min(GRANULE, disk.size - start))
             data = disk.read(span.start, span.length, buffer)
+            self._headway.step(span.length)
             self.bytes_sampled += span.length
             if self._hasher.granules(data) != index.granules(span):
                 self.bytes_missed += span.length

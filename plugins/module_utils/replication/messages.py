@@ -161,7 +161,13 @@ class Root(NamedTuple):
 
 
 class Alive(NamedTuple):
-    """Both: I am busy, not dead."""
+    """Both: I am busy, not dead.
+
+    `headway` of a source: bytes that it read, or passed, of the disk for which it owes no answer. Where the number
+    is another than before, its disk does not hang. A target says 0.
+    """
+
+    headway: int
 
 
 class Error(NamedTuple):

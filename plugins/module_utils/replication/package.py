@@ -31,6 +31,7 @@ SENDER_FILES = (
     "replication/geometry.py",
     "replication/governor.py",
     "replication/granule_set.py",
+    "replication/headway.py",
     "replication/index.py",
     "replication/indexed.py",
     "replication/ioctls.py",

@@ -92,6 +92,7 @@ class Run:
 
     def close(self) -> None:
         """Tell and close all connections, then let go of the disks. The run gets no new ones."""
+        self.export.stop()
         sessions = dict(self.sessions)
         for stop in sessions.values():
             stop()

@@ -96,6 +96,7 @@ class SourceSession:
             raise LocalProtocolError("A disk was opened before Hello.")
         self._close_disk()
         disk = self._export.open_disk(request.name)
+        self._channel.headway = lambda: self._export.headway(request.name) + disk.passed
         hasher = Hasher(self._hello.algorithm)
         try:
             self._account = self._meanwhile(

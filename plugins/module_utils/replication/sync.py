@@ -261,6 +261,7 @@ class DiskSync:
     def _open_channel(self) -> Iterator[Channel]:
         """Lend a channel with the disk opened, as planned; at the end the source hears how it went."""
         channel = self._dialer.dial()
+        channel.peer_moved = self._watch.moved
         try:
             self._check(self._dialer.open_disk(channel, self._sync, self._pair.source))
             self._round_trip = channel.round_trip()

@@ -3,8 +3,9 @@
 """Whether a disk's sync still moves. PRIVATE to the collection; the worker's side.
 
 A disk that hangs fails no read: the read never returns, and both ends go on saying that they are alive.
-So what ends at the target's disk and what the source answers is noted here, and somebody who waits for
-no disk looks how long ago that was. What is under way by then tells which end's disk it is.
+So what ends at the target's disk, what the source answers, and that it read on towards an answer, is noted
+here, and somebody who waits for no disk looks how long ago that was. What is under way by then tells which
+end's disk it is.
 """
 
 from __future__ import annotations

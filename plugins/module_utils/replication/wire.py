@@ -201,6 +201,7 @@ def _digests(number: int, frame: Type[Any], most: int) -> Layout:
 
 
 _EMPTY = struct.Struct("!")
+_HEADWAY = struct.Struct("!Q")
 _DIGEST = struct.Struct("!{}s".format(DIGEST_SIZE))
 _HELLO_LEAST = _HELLO_HEAD.size
 _HELLO_MOST = _HELLO_HEAD.size + _HELLO.size + 255 * (_OFFER.size + 1)
@@ -221,7 +222,7 @@ LAYOUTS = (
     _digests(12, messages.Recorded, COMPARE_CHUNKS),
     _fixed(13, messages.EndOfDisk, _DIGEST),
     _fixed(14, Root, _ROOT),
-    _fixed(15, messages.Alive, _EMPTY),
+    _fixed(15, messages.Alive, _HEADWAY),
     Layout(16, Error, _ERROR.size, _ERROR.size + 2 * ERROR_TEXT, _pack_error, _unpack_error),
     _fixed(17, messages.Goodbye, _EMPTY),
 )

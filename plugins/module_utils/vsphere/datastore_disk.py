@@ -52,6 +52,8 @@ PROBE_PATIENCE = Patience(attempts=3)
 class DatastoreDisk:
     """See the file's head. `size` in bytes."""
 
+    passed = 0  # See ExportDisk: nothing comes that nobody asked for.
+
     def __init__(
         self,
         file: FlatFile,

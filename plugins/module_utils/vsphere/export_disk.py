@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Callable, Iterator, Optional
 from urllib.parse import urlsplit
 
-from ..errors import FerryError, PermanentError
+from ..errors import FerryError, PermanentError, TransientError
 from ..units import MIB
 from .https import CONNECTION_FAULTS, Host, WebSession, check_status
 from .nfc_lease import Device, KeptLease, Lease, find_device
@@ -63,6 +63,8 @@ class Exporter:
 class ExportDisk:
     """See the file's head. `size` in bytes; reads of several threads come one after the other.
 
+    `passed` are the bytes of all grains that came, over all exports, wanted or skipped.
+
     No lease is held before the first read and after the last byte was read: a lease locks operations of
     the VM. Whatever fails ends the export, and the next read begins a new one.
     """
@@ -70,9 +72,11 @@ class ExportDisk:
     def __init__(self, exporter: Exporter, place: str, size: int) -> None:
         """`place` is the disk's, see `find_device`."""
         self.size = size
+        self.passed = 0
         self._exporter = exporter
         self._place = place
         self._lock = threading.Lock()
+        self._is_closed = False
         self._export: Optional[_Export] = None
 
     def read(self, start: int, length: int, buffer: memoryview) -> memoryview:
@@ -95,7 +99,8 @@ class ExportDisk:
         """A snapshot is frozen: there is nothing newer."""
 
     def close(self) -> None:
-        """No lease is held any more."""
+        """No lease is held any more; a read that skips to its place gives up."""
+        self._is_closed = True
         with self._lock:
             export, self._export = self._export, None
             if export is not None:
@@ -110,26 +115,35 @@ class ExportDisk:
         if export is not None and start < export.position:
             export.end()
             export = None
-        return export or _open(self._exporter, self._place, self.size)
+        return export or self._open()
 
+    def _open(self) -> _Export:
+        lease = self._exporter.open_lease()
+        export = _Export(lease, self.size, self._pass)
+        try:
+            device = find_device(lease.devices, self._place)
+            export.begin(self._exporter.host_of(device), device, self._exporter)
+        except BaseException:  # A lease that nobody ends would be kept alive for ever.
+            export.end()
+            raise
+        return export
 
-def _open(exporter: Exporter, place: str, size: int) -> _Export:
-    lease = exporter.open_lease()
-    export = _Export(lease, size)
-    try:
-        device = find_device(lease.devices, place)
-        export.begin(exporter.host_of(device), device, exporter)
-    except BaseException:  # A lease that nobody ends would be kept alive for ever.
-        export.end()
-        raise
-    return export
+    def _pass(self, grain: Grain) -> None:
+        """Note that a grain came."""
+        if self._is_closed:
+            raise TransientError("The disk was closed while it was read.")
+        self.passed += len(grain.data)
 
 
 class _Export:
-    """One pass over the disk: a lease, a connection, and the grains that come over it."""
+    """One pass over the disk: a lease, a connection, and the grains that come over it.
 
-    def __init__(self, lease: Lease, size: int) -> None:
+    `note` is told of each grain when it is here.
+    """
+
+    def __init__(self, lease: Lease, size: int, note: Callable[[Grain], None]) -> None:
         self.position = 0
+        self._note = note
         self._size = size
         self._kept = KeptLease(lease, self._percent)
         self._connection: Optional[http.client.HTTPSConnection] = None
@@ -181,6 +195,7 @@ class _Export:
             # A host that ends a lease cuts the stream: the lease has the better words.
             self._kept.check()
             raise
+        self._note(self._grain)
 
     def _percent(self) -> int:
         return self.position * 100 // self._size

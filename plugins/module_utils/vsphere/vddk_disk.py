@@ -40,6 +40,8 @@ class Piece(NamedTuple):
 class VddkDisk:
     """See the file's head. `size` in bytes; reads of several threads come one after the other."""
 
+    passed = 0  # See ExportDisk: nothing comes that nobody asked for.
+
     def __init__(self, settings: VddkSettings, name: VddkDiskName, size: int) -> None:
         """The disk is open. Raises InputError, NbdkitError, PermanentError for one of another size."""
         nbd = _import_libnbd()

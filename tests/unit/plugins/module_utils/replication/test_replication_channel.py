@@ -163,6 +163,31 @@ def test_a_silent_end_says_that_it_is_alive(ends: Ends, monkeypatch: pytest.Monk
     assert equal(ends.target.receive(DEADLINE), m.Goodbye())
 
 
+def test_only_another_number_in_a_sign_of_life_says_that_the_peers_disk_moves(ends: Ends) -> None:
+    moves: list[int] = []
+    ends.target.peer_moved = lambda: moves.append(1)
+    for headway, count in ((0, 0), (5, 1), (5, 1), (6, 2), (2, 3)):
+        ends.source.send(m.Alive(headway))
+        ends.source.send(m.Alive(headway))
+        assert ends.target.receive(0.1) is None
+        assert len(moves) == count
+
+
+def test_a_sign_of_life_tells_the_headway_of_the_moment(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel_file, "ALIVE_INTERVAL", 0.0)
+    moved = threading.Event()
+    ends.target.peer_moved = moved.set
+    ends.source.tend()
+    assert ends.target.receive(0.1) is None
+    assert not moved.is_set()
+    ends.source.headway = lambda: 7
+    ends.source.tend()
+    assert ends.target.receive(0.1) is None
+    assert moved.is_set()
+
+
 def test_a_peer_that_says_nothing_for_too_long_is_lost(
     ends: Ends, monkeypatch: pytest.MonkeyPatch
 ) -> None:

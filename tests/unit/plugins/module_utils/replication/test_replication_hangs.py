@@ -7,12 +7,18 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from typing import Callable, Iterator
+from pathlib import Path
+from typing import Any, Callable, Iterator
 
 import pytest
 from ansible_collections.ferry.hvm.plugins.module_utils.errors import InputError
-from ansible_collections.ferry.hvm.plugins.module_utils.replication import receiver
+from ansible_collections.ferry.hvm.plugins.module_utils.replication import (
+    channel,
+    lane,
+    receiver,
+)
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.errors import DiskError
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.indexed import IndexOrder
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.limits import CHUNK
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.memory_disk import MemoryDisk
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.target_disks import TargetDisk
@@ -79,9 +85,11 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Hanging
             assert not thread.is_alive()
 
 
-def sync(rig: Rig, source: MemoryDisk, open_disk: Callable[[str], TargetDisk]) -> None:
+def sync(
+    rig: Rig, source: MemoryDisk, open_disk: Callable[[str], TargetDisk], **options: Any
+) -> None:
     """Run one sync with a short limit; unlike the rig it does not wait for the source's threads."""
-    served = rig.source(source)
+    served = rig.source(source, **options)
     receiver.run_sync(
         rig.plan(SIZE, stall_limit=0.3),
         stop=rig.stop,
@@ -127,6 +135,68 @@ def test_a_disk_that_is_slow_is_not_taken_for_one_that_hangs(rig: Rig) -> None:
             return super().read(start, length, buffer)
 
     source, target = SlowDisk(noise(SIZE)), MemoryDisk(bytes(SIZE))
+    rig.sync(rig.source(source), target, stall_limit=1.0, connections=1)
+    assert target.content == source.content
+
+
+@pytest.fixture
+def lively(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ends say all the time that they are alive."""
+    monkeypatch.setattr(lane, "TICK", 0.02)
+    monkeypatch.setattr(channel, "ALIVE_INTERVAL", 0.02)
+
+
+def indexes_of(rig: Rig, path: Path) -> dict[str, IndexOrder]:
+    """Return the order for a sync of noise(SIZE) whose sample is all of the disk."""
+    first = IndexOrder(str(path), {"disk": "2000"}, 1, "52/1")
+    source = rig.source(MemoryDisk(noise(SIZE)), indexes={"sda": first})
+    rig.sync(source, MemoryDisk(noise(SIZE)))
+    source.export.close()
+    return {"sda": first._replace(generation=2, since="52/1", change_id="52/2")}
+
+
+@pytest.mark.usefixtures("lively")
+def test_a_sample_that_is_read_for_longer_than_the_limit_is_no_hang(
+    rig: Rig, tmp_path: Path
+) -> None:
+    class SlowDisk(MemoryDisk):
+        def read(self, start: int, length: int, buffer: memoryview) -> memoryview:
+            threading.Event().wait(0.04)
+            return super().read(start, length, buffer)
+
+    source = rig.source(SlowDisk(noise(SIZE)), indexes=indexes_of(rig, tmp_path / "index"))
+    report = rig.sync(source, MemoryDisk(noise(SIZE)), stall_limit=1.0)
+    assert report.disks[0].claim.source_read.sampled == SIZE
+
+
+@pytest.mark.usefixtures("lively")
+def test_a_read_of_the_sample_that_hangs_is_found(
+    rig: Rig, hanging: Callable[[str], HangingDisk], tmp_path: Path
+) -> None:
+    indexes = indexes_of(rig, tmp_path / "index")
+    target = MemoryDisk(noise(SIZE))
+    with pytest.raises(DiskError, match="answered nothing about its disk sda"):
+        sync(rig, hanging("reading"), lambda _path: target, indexes=indexes)
+
+
+@pytest.mark.usefixtures("lively")
+def test_a_stream_that_skips_for_longer_than_the_limit_is_no_hang(rig: Rig) -> None:
+    """A lost connection has an export begin anew; what it skips takes as long as it took to carry it."""
+
+    class Stream(MemoryDisk):
+        came = 0
+
+        @property
+        def passed(self) -> int:
+            return self.came
+
+        def read(self, start: int, length: int, buffer: memoryview) -> memoryview:
+            for _grain in range(8 if self.came == 0 else 0):
+                threading.Event().wait(0.2)
+                self.came += CHUNK
+            return super().read(start, length, buffer)
+
+    source, target = Stream(noise(SIZE)), MemoryDisk(bytes(SIZE))
     rig.sync(rig.source(source), target, stall_limit=1.0, connections=1)
     assert target.content == source.content
 

@@ -20,8 +20,15 @@ from ansible_collections.ferry.hvm.plugins.module_utils.errors import TransientE
 from ansible_collections.ferry.hvm.plugins.module_utils.replication import registration, server
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.channel import dial
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.dialer import Dialer
-from ansible_collections.ferry.hvm.plugins.module_utils.replication.digests import calibrate
-from ansible_collections.ferry.hvm.plugins.module_utils.replication.errors import PeerRefusedError
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.digests import (
+    Algorithm,
+    Hasher,
+    calibrate,
+)
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.errors import (
+    PeerRefusedError,
+    StoppedError,
+)
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.export import Export
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.limits import (
     ALL_CONNECTIONS,
@@ -179,6 +186,26 @@ def test_a_run_that_has_just_ended_gets_no_session(
     assert runs.find(server_name("web01-7")) is None
     with pytest.raises(TransientError, match="Run web01-7 has ended"):
         runs.begin_session(run.end, lambda: None)
+
+
+def test_a_run_that_ends_first_stops_what_is_read_before_an_answer(
+    papers: dict[str, Papered], tmp_path: Path
+) -> None:
+    """A sample of minutes would hold up the end; its connection is told later, and waits for it."""
+    run = make_run("web01-7", papers["web01-7"], tmp_path / "lease")
+    disk, hasher = MemoryDisk(bytes(4096)), Hasher(Algorithm.SHA256)
+    stopped: list[bool] = []
+
+    def stop() -> None:
+        with pytest.raises(StoppedError):
+            run.export.begin("sda", bytes(16), disk, hasher)
+        stopped.append(True)
+
+    session = threading.Thread(target=lambda: None)
+    session.start()
+    run.sessions[session] = stop
+    run.close()
+    assert stopped
 
 
 def test_an_end_that_hangs_holds_up_no_other_run(

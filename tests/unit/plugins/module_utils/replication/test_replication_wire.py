@@ -51,6 +51,10 @@ def test_every_frame_comes_back_as_it_went(frame: m.Frame) -> None:
     assert equal(there_and_back(frame), frame)
 
 
+def test_a_sign_of_life_has_the_bytes_of_the_document() -> None:
+    assert wire.pack(m.Alive(0x0102030405060708)) == bytes.fromhex("0f 00000008 0102030405060708")
+
+
 def test_the_conversation_says_every_frame_there_is() -> None:
     said = {type(frame) for frame in FRAMES.values()}
     assert said == {layout.frame for layout in wire.LAYOUTS}

@@ -36,6 +36,8 @@ from tests.unit.plugins.module_utils.morpheus.conftest import Identity, make_ide
 from tests.unit.plugins.module_utils.vsphere.web_host import FakeSession, Reply, Request, WebHost
 
 MIB = 1 << 20
+# Of an image of qemu-img.
+GRAIN = 64 << 10
 SIZE = 6 * MIB + 512
 PLACE = "VirtualLsiLogicController0:1"
 DEADLINE = 20.0
@@ -195,6 +197,24 @@ def test_threads_may_share_the_disk(world: World, disk: bytes) -> None:
     assert found == {n * MIB: disk[n * MIB : n * MIB + 512 * 1024] for n in range(6)}
     opened.close()
     assert all(len(ends) == 1 for ends in world.ends)
+
+
+def test_what_a_stream_skips_is_counted(world: World) -> None:
+    """So whoever waits for a read far behind sees that it moves."""
+    opened = world.disk()
+    read(opened, 6 * MIB, 512)
+    first = opened.passed
+    assert 2 * MIB - 3 * GRAIN < first < SIZE
+    read(opened, 6 * MIB, 512)
+    assert opened.passed == 2 * first
+
+
+def test_a_disk_that_is_closed_skips_no_further(world: World) -> None:
+    opened = world.disk()
+    opened.close()
+    with pytest.raises(TransientError, match="closed"):
+        read(opened, 5 * MIB, 512)
+    assert world.ends == [["abort"]]
 
 
 def test_a_pause_of_the_reader_stalls_the_stream_and_keeps_the_lease(
