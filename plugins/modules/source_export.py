@@ -89,11 +89,15 @@ options:
       - V(lvm_snapshot) reads volumes of LVM through snapshots that are taken at the start and removed at the end.
         Each file system is then as it was at one moment. Partition tables and LVM's metadata are those of before
         the snapshots; C(/boot) and C(/boot/efi) outside of LVM are read as they are. It is refused if another
-        file system of the disks can be written and lies on no volume of type linear or striped, and if a group
-        has too little free space. A snapshot that overflows fails the sync.
+        file system of the disks can be written and lies on no volume of type linear or striped, if a volume, an
+        array or an encrypted device without a snapshot is active and not mounted, if a program has a disk or
+        partition open for writing, and if a group has too little free space. A snapshot that overflows fails
+        the sync.
       - V(stopped) is refused if any file system of the disks can still be written.
       - V(auto) is V(stopped) if file systems of every disk are mounted and none can be written, else
         V(lvm_snapshot) if that is possible, else V(moving); RV(export.source_view_reason) says why.
+        A disk without mounted file systems, LVM and swap makes it V(moving), for nobody tells whether it is used;
+        choose V(lvm_snapshot) yourself if it is not.
     type: str
     choices: [auto, moving, lvm_snapshot, stopped]
     default: auto

@@ -33,6 +33,18 @@ class Mount(NamedTuple):
     kind: str
 
 
+class End(NamedTuple):
+    """A device of which nothing is made: a disk, a partition, or (`is_made`) what is made of them.
+
+    `name` is the kernel's, `title` what an operator knows it by.
+    """
+
+    name: str
+    number: str
+    title: str
+    is_made: bool
+
+
 def list_disks(sys: str = "/sys", proc: str = "/proc") -> List[Dict[str, Any]]:
     """Return the server's disks by name, each with its size in bytes and where it is mounted."""
     block = os.path.join(sys, "block")
@@ -51,6 +63,19 @@ def mounts_of(path: str, sys: str = "/sys", proc: str = "/proc") -> List[Mount]:
     if not devices and not os.path.isfile(path):
         return [Mount("", path, True, "")]
     return [mount for number in [*devices, _ANY_DISK] for mount in mounts.get(number, [])]
+
+
+def ends_of(path: str, sys: str = "/sys") -> List[End]:
+    """Return what the disk at `path` ends in: the last of its partitions, volumes, arrays, or the disk itself."""
+    block = os.path.join(sys, "block")
+    disk = _disk_of(block, os.path.basename(os.path.realpath(path)))
+    ends = []
+    for number, place in _tree(block, disk).items():
+        if not _parts_of(block, place):
+            parent, name = os.path.split(place)
+            title = _read(place, "dm/name") or name
+            ends.append(End(name, number, title, parent == block and name != disk))
+    return ends
 
 
 def writable_places(mounts: Sequence[Mount]) -> List[str]:
@@ -124,23 +149,32 @@ def _devices(block: str, name: str) -> List[str]:
 
     Of a partition also its disk's other partitions: who exports it as a disk has nested devices.
     """
-    found: List[str] = []
+    return list(_tree(block, name))
+
+
+def _tree(block: str, name: str) -> Dict[str, str]:
+    """Return what `_devices` does, each with its place in /sys."""
+    found: Dict[str, str] = {}
     waiting = [os.path.join(block, _disk_of(block, name))]
     while waiting:
         path = waiting.pop()
         number = _read(path, "dev")
-        if number is None or number in found:
-            continue
-        found.append(number)
-        waiting += [
-            os.path.join(path, entry)
-            for entry in os.listdir(path)
-            if os.path.exists(os.path.join(path, entry, "partition"))
-        ]
-        holders = os.path.join(path, "holders")
-        if os.path.isdir(holders):
-            waiting += [os.path.join(block, holder) for holder in os.listdir(holders)]
+        if number is not None and number not in found:
+            found[number] = path
+            waiting += _parts_of(block, path)
     return found
+
+
+def _parts_of(block: str, path: str) -> List[str]:
+    """Return what is made of a device directly: its partitions, and what holds it."""
+    partitions_of_it = [
+        os.path.join(path, entry)
+        for entry in os.listdir(path)
+        if os.path.exists(os.path.join(path, entry, "partition"))
+    ]
+    holders = os.path.join(path, "holders")
+    names = os.listdir(holders) if os.path.isdir(holders) else []
+    return partitions_of_it + [os.path.join(block, name) for name in names]
 
 
 def _disk_of(block: str, name: str) -> str:

@@ -53,12 +53,13 @@ class Segment(NamedTuple):
 
 
 class LogicalVolume(NamedTuple):
-    """`name` is group/volume; `why_not` says why it can have no snapshot, or is empty."""
+    """`name` is group/volume; `why_not` says why it can have no snapshot, or is empty. `is_ours`: a snapshot of Ferry's."""
 
     name: str
     number: str
     size: int
     why_not: str
+    is_ours: bool = False
 
     @property
     def group(self) -> str:
@@ -146,7 +147,7 @@ def read_layout(run: Run = run_lvm) -> Layout:
         if row["vg_name"]
     ]
     fields = (
-        "vg_name,lv_name,lv_size,lv_active,lv_kernel_major,lv_kernel_minor,origin,segtype,"
+        "vg_name,lv_name,lv_tags,lv_size,lv_active,lv_kernel_major,lv_kernel_minor,origin,segtype,"
         "seg_start,seg_size,stripes,stripe_size,devices"
     )
     rows = _report(run, "lvs", fields, "--all", "--segments")
@@ -179,6 +180,7 @@ def _volumes(rows: Sequence[Dict[str, str]]) -> Dict[str, LogicalVolume]:
             "{}:{}".format(row["lv_kernel_major"], row["lv_kernel_minor"]),
             int(row["lv_size"]),
             (known.why_not if known else "") or _why_not(row),
+            _migration_of(row) is not None,
         )
     return volumes
 

@@ -18,6 +18,7 @@ from .composed_disk import ComposedDisk, Part
 from .disks import Disk, PathDisk, aligned_buffer, size_of
 from .geometry import Span, ceil_div, split
 from .limits import CHUNK, GRANULE
+from .other_writers import Known, find_writer, is_silent
 
 # Partition tables, and boot loaders between them and the first partition, lie within this of a disk's ends;
 # a second copy of LVM's metadata within this of the end of a physical volume.
@@ -49,14 +50,19 @@ class _Plan(NamedTuple):
     extents: Mapping[str, int]
 
 
-def plan_snapshots(paths: Mapping[str, str]) -> _Plan:
-    """Return what `take_snapshots` would do; changes nothing. Raises what that raises."""
+def plan_snapshots(paths: Mapping[str, str], *, is_vouched: bool = True) -> _Plan:
+    """Return what `take_snapshots` would do; changes nothing. Raises what that raises.
+
+    Unless somebody vouches for it, no disk may be there of whose use nothing would tell.
+    """
     if not lvm.is_installed():
         raise InputError("The source has no LVM.", hint="Choose another source_view.")
     layout = lvm.read_layout()
     devices = find_devices(paths)
     volumes = _choose_volumes(layout, devices)
     _refuse_other_writers(layout, volumes, paths)
+    if not is_vouched:
+        refuse_silent(layout, paths)
     return _Plan(layout, devices, lvm.share_space(layout, volumes))
 
 
@@ -140,6 +146,47 @@ def _refuse_other_writers(
                     reasons.get(mount.number, "it is on no volume of LVM on these disks alone"),
                 ),
                 hint="Stop the source's services and remount it read-only for a final sync.",
+            )
+    refuse_unseen_writers(layout, chosen, paths)
+
+
+def refuse_unseen_writers(
+    layout: lvm.Layout,
+    chosen: Container[str],
+    paths: Mapping[str, str],
+    *,
+    sys: str = "/sys",
+    proc: str = "/proc",
+) -> None:
+    """A database on a raw disk, and a volume that is in use but not mounted, would be read live. Raises InputError."""
+    volumes = layout.volumes.values()
+    still = [each.number for each in volumes if each.is_ours or each.name in chosen]
+    titles = {each.number: _title(each) for each in volumes}
+    known = Known(still, [each.device for each in layout.physical], titles)
+    for name, path in paths.items():
+        writer = find_writer(path, known, sys, proc)
+        if writer:
+            raise InputError(
+                "Disk {} may be written and has no snapshot: {}.".format(name, writer),
+                hint="Stop what uses it, or deactivate the volume; source_view moving reads it as it is.",
+            )
+
+
+def _title(volume: lvm.LogicalVolume) -> str:
+    why_not = volume.why_not or "it lies on other disks, too"
+    return "volume {} is active, and {}".format(volume.name, why_not)
+
+
+def refuse_silent(
+    layout: lvm.Layout, paths: Mapping[str, str], *, sys: str = "/sys", proc: str = "/proc"
+) -> None:
+    """A disk without file system and volume may be used by whoever shows it to nobody. Raises InputError."""
+    for name, path in paths.items():
+        if is_silent(path, [each.device for each in layout.physical], sys, proc):
+            raise InputError(
+                "Disk {} has no mounted file system and no volume of LVM: nobody tells whether it is "
+                "written.".format(name),
+                hint="If nothing uses it, choose source_view lvm_snapshot.",
             )
 
 

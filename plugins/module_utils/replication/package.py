@@ -42,6 +42,7 @@ SENDER_FILES = (
     "replication/lvm_view.py",
     "replication/masked_disk.py",
     "replication/messages.py",
+    "replication/other_writers.py",
     "replication/pieces.py",
     "replication/priority.py",
     "replication/readahead.py",

@@ -96,14 +96,15 @@ def choose_view(word: str, paths: Mapping[str, str]) -> Tuple[View, str]:
 
 
 def _choose_best(paths: Mapping[str, str]) -> Tuple[View, str]:
-    """Nobody says that a server without a mounted file system was stopped: it may write in other ways."""
+    """Nobody says that a disk without a file system is not used: it may be written in other ways."""
     mounts = [mounts_of(path) for path in paths.values()]
     if all(each and not writable_places(each) for each in mounts):
         return View.STOPPED, ""
     try:
-        return choose_view(View.LVM_SNAPSHOT.word, paths)
+        lvm_view.plan_snapshots(paths, is_vouched=False)
     except FerryError as error:
         return View.MOVING, str(error)
+    return View.LVM_SNAPSHOT, ""
 
 
 def open_view(word: str, migration: str, paths: Mapping[str, str]) -> SourceView:
