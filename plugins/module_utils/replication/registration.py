@@ -17,9 +17,10 @@ import os
 import socket
 import struct
 import threading
-from typing import Any, Callable, Dict, Mapping
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional
 
 from ..errors import FerryError, InputError, PermanentError, from_dict
+from .daemon import find_holder
 from .runs import SenderLeftError
 
 log = logging.getLogger(__name__)
@@ -30,11 +31,18 @@ RELEASE = "0.1.0"
 
 _SOCKET = "register"
 
+# What the sender says to nobody else, in its folder.
+LOG_FILE = "sender.log"
+
 # An order with every changed extent of its disks; a million of them.
 _MOST = 32 * 1024 * 1024
 
 # For a peer of ours that says an order, or hears the answer; it is on the same host.
 _TIMEOUT = 30.0
+
+# How long a run's disks may take to be opened: LVM waits 120 s for each of its programs, a vCenter for an export
+# of each disk. A disk that hangs is never opened.
+ANSWER = 900.0
 
 # struct ucred: process, user and group id (unix(7)).
 _PEER = struct.Struct("3i")
@@ -54,16 +62,43 @@ def open_reception(home: str) -> socket.socket:
     return reception
 
 
-def receive(
-    reception: socket.socket, register: Callable[[Document], Document], turn: threading.Lock
-) -> None:
-    """Have `register` judge the orders that come, one after the other, until the process ends.
+class Underway:
+    """The answers that are not said yet. Threads share it."""
 
-    `turn` is held until an order is answered: whoever has it may end the process and cuts off no answer.
+    def __init__(self) -> None:
+        self._count = 0
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def answer(self) -> Iterator[None]:
+        """Count one that is said, or has failed, at the end."""
+        self._add(1)
+        try:
+            yield
+        finally:
+            self._add(-1)
+
+    def await_none(self, timeout: Optional[float] = None) -> bool:
+        """Wait until none is left, for so many seconds at most; return whether that is so."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._count, timeout)
+
+    def _add(self, count: int) -> None:
+        with self._changed:
+            self._count += count
+            self._changed.notify_all()
+
+
+def receive(
+    reception: socket.socket, register: Callable[[Document], Document], underway: Underway
+) -> None:
+    """Have `register` judge the orders that come, each in a thread of its own, until the process ends.
+
+    One whose disks hang holds up no other. Whoever ends the process waits for `underway`, and cuts off no answer.
     """
 
     def meet(connected: socket.socket) -> None:
-        with connected, turn:
+        with connected, underway.answer():
             try:
                 _answer(connected, register)
             except OSError as error:
@@ -112,14 +147,18 @@ def _read_order(connected: socket.socket) -> Dict[str, Any]:
 def register_run(home: str, order: Document) -> Dict[str, Any]:
     """Have the sender of the folder `home` serve a run; return its answer.
 
-    Raises what it raised, and SenderLeftError when it left before it took the run: start another one.
+    Raises what it raised, SenderLeftError when it left before it took the run: start another one. PermanentError
+    when it answers nothing: it is there, and another one would find the port taken.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connected:
         try:
             connected.connect(os.path.join(home, _SOCKET))
+            connected.settimeout(ANSWER)
             with contextlib.suppress(BrokenPipeError):  # It refused us unheard, and has said why.
                 _say(connected, {"release": RELEASE, "order": order})
             answer = _hear(connected)
+        except socket.timeout as error:
+            raise _silent(home) from error
         except OSError as error:
             raise SenderLeftError("The sender in {} left: {}.".format(home, error)) from error
     if not answer:
@@ -127,6 +166,15 @@ def register_run(home: str, order: Document) -> Dict[str, Any]:
     if "error" in answer:
         raise from_dict(answer["error"])
     return answer
+
+
+def _silent(home: str) -> PermanentError:
+    return PermanentError(
+        "The sender (process {}) has not answered for {:.0f} s: it hangs, probably in opening a disk of the "
+        "run. Its log is {}.".format(find_holder(home), ANSWER, os.path.join(home, LOG_FILE)),
+        hint="The log and the kernel's (dmesg) tell of what. Stop the run (source_export, state absent) before "
+        "you repeat it.",
+    )
 
 
 def _say(connected: socket.socket, document: Document) -> None:

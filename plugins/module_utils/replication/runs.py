@@ -110,7 +110,7 @@ class Runs:
         self._patient_until = time.monotonic() + patience
         self._runs: Dict[str, Run] = {}
         self._endings: Dict[Run, threading.Thread] = {}
-        self._expected = 0
+        self._expected: List[str] = []
         self._is_closed = False
         self._lock = threading.Lock()
 
@@ -126,17 +126,22 @@ class Runs:
             return run.end if run else None
 
     @contextlib.contextmanager
-    def expecting(self) -> Iterator[None]:
-        """Have the sender stay while a run is made. Raises SenderLeftError if it is leaving already."""
+    def expecting(self, name: str, judge: Callable[[List[str]], None]) -> Iterator[None]:
+        """Have the sender stay while the run `name` is made, and keep its place.
+
+        `judge` is told the others, which are served or on their way too, and raises where it cannot be served beside
+        them. Raises SenderLeftError if the sender is leaving already.
+        """
         with self._lock:
             self._refuse_if_closed()
-            self._expected += 1
+            self._patient_until = 0.0
+            judge([run.end.run for run in self._runs.values()] + self._expected)
+            self._expected.append(name)
         try:
             yield
         finally:
             with self._lock:
-                self._expected -= 1
-                self._patient_until = 0.0
+                self._expected.remove(name)
 
     def add(self, run: Run) -> None:
         """Serve the run from now on; its name is none of those that are served. Raises SenderLeftError."""

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import sys
+import threading
 from functools import partial
 from typing import Any, Callable, Dict, List, Mapping
 
@@ -196,6 +197,10 @@ def write(path: str, text: str) -> None:
 
 
 def replace(path: str, text: str) -> None:
-    """Make `text` the content of the file for whoever reads it meanwhile: the old or the new, never a part."""
-    write(path + ".new", text)
-    os.replace(path + ".new", path)
+    """Make `text` the content of the file for whoever reads it meanwhile: the old or the new, never a part.
+
+    Several may do so at once; one of them is the last.
+    """
+    aside = "{}.{}.{}".format(path, os.getpid(), threading.get_ident())
+    write(aside, text)
+    os.replace(aside, path)

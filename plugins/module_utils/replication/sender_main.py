@@ -49,7 +49,7 @@ from .indexed import IndexOrder, read_index_order
 from .limits import PORT, RUNS
 from .messages import View
 from .priority import give_way
-from .registration import open_reception, receive, register_run
+from .registration import LOG_FILE, Underway, open_reception, receive, register_run
 from .runs import Lease, Run, Runs, SenderLeftError
 from .sender_control import (
     LEASE_FILE,
@@ -66,8 +66,6 @@ from .source_view import OPENERS, SourceView, open_view
 from .target_index import take_targets
 from .tls import Identity, source_end
 from .used_blocks import without_unused
-
-LOG_FILE = "sender.log"
 
 # A run without a connection ends after this, in seconds, if nobody renews its lease.
 LEASE = 1800.0
@@ -194,19 +192,18 @@ def _serve(listener: socket.socket, reception: socket.socket, home: str, order: 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: server.stop())
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    turn = threading.Lock()
-    registering = (reception, partial(_take_run, sender), turn)
+    underway = Underway()
+    registering = (reception, partial(_take_run, sender), underway)
     threading.Thread(target=receive, args=registering, name="ferry-register", daemon=True).start()
     server.serve()
-    with turn:  # Whose run was refused, so that nobody needs this sender, hears why.
-        return 0
+    underway.await_none()  # Whose run was refused, so that nobody needs this sender, hears why.
+    return 0
 
 
 def _take_run(sender: _Sender, document: Mapping[str, Any]) -> Dict[str, Any]:
     """Serve the run of a document from now on, and return what `start` tells. A refused one leaves nothing."""
     order = _read_order(document)
-    with sender.runs.expecting():
-        _refuse(sender, order)
+    with sender.runs.expecting(order.run, partial(_refuse, sender, order)):
         folder, held = contextlib.ExitStack(), contextlib.ExitStack()
         try:
             answer = _open_run(sender, document, folder, held)
@@ -296,9 +293,8 @@ def _write_files(order: _Order, port: int) -> Lease:
     return lease
 
 
-def _refuse(sender: _Sender, order: _Order) -> None:
-    """Raise InputError for a run that cannot be served beside those that are."""
-    others = sender.runs.names()
+def _refuse(sender: _Sender, order: _Order, others: Sequence[str]) -> None:
+    """Raise InputError for a run that cannot be served beside those that are, or will be."""
     if others and not (sender.is_shared and order.is_shared):
         raise InputError(
             "Port {}/TCP belongs to the sender of run {} (process {}).".format(

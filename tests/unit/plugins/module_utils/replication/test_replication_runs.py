@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from ansible_collections.ferry.hvm.plugins.module_utils.errors import TransientError
+from ansible_collections.ferry.hvm.plugins.module_utils.errors import PermanentError, TransientError
 from ansible_collections.ferry.hvm.plugins.module_utils.replication import registration, server
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.channel import dial
+from ansible_collections.ferry.hvm.plugins.module_utils.replication.daemon import take_lock
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.dialer import Dialer
 from ansible_collections.ferry.hvm.plugins.module_utils.replication.digests import (
     Algorithm,
@@ -234,11 +235,46 @@ def test_an_end_that_hangs_holds_up_no_other_run(
 
 def test_a_sender_stays_for_a_run_on_its_way_and_leaves_after_its_refusal() -> None:
     runs = Runs(patience=0.0)
-    with runs.expecting():
+    with runs.expecting("web01-7", no_judge):
         assert not runs.close_if_unneeded()
     assert runs.close_if_unneeded()
-    with pytest.raises(SenderLeftError), runs.expecting():
+    with pytest.raises(SenderLeftError), runs.expecting("web01-7", no_judge):
         pass
+
+
+def no_judge(_others: list[str]) -> None:
+    """Any run may come."""
+
+
+def test_a_run_on_its_way_has_its_place_beside_those_that_are_served(
+    papers: dict[str, Papered], tmp_path: Path
+) -> None:
+    """Opening disks takes its time: of two of one name the second is not opened too."""
+    runs, told = Runs(), []
+    runs.add(make_run("db01-1", papers["db01-1"], tmp_path / "db"))
+
+    def refuse(others: list[str]) -> None:
+        told.append(others)
+        raise TransientError("Not now.")
+
+    with runs.expecting("web01-7", no_judge):
+        with pytest.raises(TransientError), runs.expecting("web01-7", refuse):
+            pass
+        runs.add(make_run("web01-7", papers["web01-7"], tmp_path / "web"))
+    with pytest.raises(TransientError), runs.expecting("mail01-1", refuse):
+        pass
+    assert told == [["db01-1", "web01-7"], ["db01-1", "web01-7"]]
+
+
+def test_a_sender_whose_first_run_is_refused_does_not_wait_for_another() -> None:
+    runs = Runs(patience=DEADLINE)
+
+    def refuse(_others: list[str]) -> None:
+        raise TransientError("Not now.")
+
+    with pytest.raises(TransientError), runs.expecting("web01-7", refuse):
+        pass
+    assert runs.close_if_unneeded()
 
 
 def test_a_sender_waits_for_its_first_run() -> None:
@@ -280,7 +316,9 @@ def test_connections_are_bounded_for_each_run_and_for_all_and_two_are_sure(
 
 
 def serve(
-    reception: socket.socket, take: Callable[[Any], None], turn: threading.Lock | None = None
+    reception: socket.socket,
+    take: Callable[[Any], None],
+    underway: registration.Underway | None = None,
 ) -> None:
     """Have `take` judge orders for as long as the tests last; who is taken is served on 5994."""
 
@@ -288,7 +326,7 @@ def serve(
         take(order)
         return {"port": 5994}
 
-    arguments = (reception, register, turn or threading.Lock())
+    arguments = (reception, register, underway or registration.Underway())
     threading.Thread(target=registration.receive, args=arguments, daemon=True).start()
 
 
@@ -344,21 +382,46 @@ def test_a_refusal_keeps_its_kind_on_its_way(tmp_path: Path) -> None:
 
 
 def test_a_sender_leaves_only_when_the_last_refusal_is_said(tmp_path: Path) -> None:
-    reception, turn = registration.open_reception(str(tmp_path)), threading.Lock()
+    reception, underway = registration.open_reception(str(tmp_path)), registration.Underway()
 
     def refuse(_order: Any) -> None:
         raise TransientError("x" * (8 << 20))  # More than a socket holds for who does not listen.
 
-    serve(reception, refuse, turn)
+    serve(reception, refuse, underway)
     with socket.socket(socket.AF_UNIX) as peer:
         peer.connect(str(tmp_path / "register"))
         peer.sendall(b'{"release": "0.1.0", "order": {}}\n')
         peer.settimeout(DEADLINE)
         begun = peer.recv(1)
-        assert not turn.acquire(blocking=False)
+        assert not underway.await_none(0)
         rest = peer.makefile("rb").readline()
     assert json.loads(begun + rest)["error"]["kind"] == "transient"
-    assert turn.acquire(timeout=DEADLINE)
+    assert underway.await_none(DEADLINE)
+
+
+def test_a_run_whose_disks_hang_is_named_and_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not taken for a sender that left: a second one would be started on the same port."""
+    lock = take_lock(str(tmp_path))
+    lock.name_holder(os.getpid())
+    reception, goes_on = registration.open_reception(str(tmp_path)), threading.Event()
+    underway = registration.Underway()
+
+    def take(order: Any) -> None:
+        assert order["run"] == "db01-1" or goes_on.wait(DEADLINE)
+
+    serve(reception, take, underway)
+    monkeypatch.setattr(registration, "ANSWER", 0.2)
+    silence = rf"process {os.getpid()}\) has not answered .* log is {tmp_path}/sender.log"
+    with pytest.raises(PermanentError, match=silence):
+        registration.register_run(str(tmp_path), {"run": "web01-7"})
+    monkeypatch.setattr(registration, "ANSWER", DEADLINE)
+    assert registration.register_run(str(tmp_path), {"run": "db01-1"}) == {"port": 5994}
+    assert not underway.await_none(0)
+    goes_on.set()
+    assert underway.await_none(DEADLINE)
+    lock.close()
 
 
 def test_a_sender_that_is_not_there_has_left(tmp_path: Path) -> None:
