@@ -37,7 +37,7 @@ from .messages import (
     Zero,
     span_of,
 )
-from .readahead import ChunkRead, ReadAhead
+from .readahead import DEPTH, ChunkRead, ReadAhead
 
 # A run of equal answers is told after this many seconds at the latest, so that progress is seen.
 RUN_DELAY = 1.0
@@ -93,6 +93,11 @@ class Answers:
         self._read_ahead()
 
     @property
+    def begun_count(self) -> int:
+        """How many pieces are on their way; at most DEPTH, however much is asked for."""
+        return len(self._begun)
+
+    @property
     def has_work(self) -> bool:
         """Whether something is unanswered."""
         return bool(self._begun)
@@ -117,7 +122,8 @@ class Answers:
         self._disk.close()
 
     def _read_ahead(self) -> None:
-        while self._ahead.has_room:
+        # A `Recall` takes no buffer: of a large disk all its pieces would be begun.
+        while self._ahead.has_room and len(self._begun) < DEPTH:
             piece = self._next_piece()
             if piece is None:
                 return
