@@ -226,19 +226,22 @@ class _Run:
 
 @contextlib.contextmanager
 def writable(path: str) -> Iterator[None]:
-    """Let the block device at `path` be written inside, and refuse writes afterwards.
+    """Let the block device at `path` be written inside, by nobody else, and refuse writes afterwards.
 
-    Not restored to what it was: a receiver that was killed leaves a disk writable, and the next one
-    must not take that for how it should be.
+    Linux lends it to one holder, and to none while it is mounted or part of LVM: who is refused has changed nothing,
+    and only the holder seals. Raises DiskError. Not restored to what it was: a receiver that was killed leaves a disk
+    writable, and the next one must not take that for how it should be.
     """
     if not _is_block(path):
         yield
         return
-    _seal(path, read_only=False)
+    held = _hold(path)
     try:
+        ioctls.set_read_only(held, read_only=False)
         yield
     finally:
-        _seal(path, read_only=True)
+        ioctls.set_read_only(held, read_only=True)
+        os.close(held)
 
 
 def start_detached(plan: SyncPlan) -> int:
@@ -309,9 +312,11 @@ def _is_block(path: str) -> bool:
     return os.path.exists(path) and stat.S_ISBLK(os.stat(path).st_mode)
 
 
-def _seal(path: str, *, read_only: bool) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+def _hold(path: str) -> int:
     try:
-        ioctls.set_read_only(descriptor, read_only=read_only)
-    finally:
-        os.close(descriptor)
+        return os.open(path, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC)
+    except OSError as error:
+        raise DiskError(
+            f"Cannot open {path}: {error.strerror}.",
+            hint="Where it is busy something on the worker has it: another receiver, a mount, LVM.",
+        ) from error

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Writing block devices and regular files past the kernel's cache. PRIVATE to the collection.
 
-The worker's side only. A block device is opened exclusively: Linux then refuses it while it is mounted,
-part of LVM, or written by another receiver. It is writable at the block layer only while it is open.
+The worker's side only. That nobody else has a block device, and that it can be written at all, is the
+receiver's to see to (`receiver.writable`): it holds the device exclusively, for longer than it is open here.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class PathTargetDisk(PathDisk, TargetDisk):
 
     @property
     def flags(self) -> int:
-        """See PathDisk. Linux knows exclusive use of block devices only."""
-        return os.O_RDWR | (os.O_EXCL if self.is_block else 0)
+        """See PathDisk."""
+        return os.O_RDWR
 
     def write(self, start: int, data: memoryview) -> None:
         """See TargetDisk. Only the last bytes of a disk can be less than a block."""

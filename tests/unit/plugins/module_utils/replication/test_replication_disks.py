@@ -269,18 +269,29 @@ def test_a_buffered_reader_of_a_mounted_disk_sees_old_bytes_and_ours_sees_the_ne
 def test_a_mounted_disk_is_refused_as_a_target(tmp_path: Path) -> None:
     image = tmp_path / "image"
     image.write_bytes(bytes(64 * MIB))
-    with loop_device(image) as device, new_file_system(device, tmp_path):  # noqa: SIM117
-        with pytest.raises(DiskError, match=r"open /dev/loop.* busy"):
-            PathTargetDisk(device)
+    with loop_device(image) as device, new_file_system(device, tmp_path):
+        with pytest.raises(DiskError, match=r"open /dev/loop.* busy"), writable(device):
+            pass
+        assert run("blockdev", "--getro", device) == "0"
 
 
-def test_two_receivers_never_write_one_disk(file: Path) -> None:
+def test_the_second_of_two_receivers_writes_nothing_and_seals_nothing(file: Path) -> None:
     file.write_bytes(bytes(MIB))
     with loop_device(file) as device:
-        first = PathTargetDisk(device)
-        with pytest.raises(DiskError, match="busy"):
-            PathTargetDisk(device)
-        first.close()
+        with writable(device):
+            with pytest.raises(DiskError, match="busy"), writable(device):
+                pass
+            write_all_and_close(device)
+        assert run("blockdev", "--getro", device) == "1"
+    assert file.read_bytes() == noise(MIB)
+
+
+def test_a_disk_that_cannot_be_opened_is_sealed_again(file: Path) -> None:
+    file.write_bytes(bytes(MIB))
+    with loop_device(file) as device:
+        with pytest.raises(DiskError, match="broken"), writable(device):
+            raise DiskError("It is broken.")
+        assert run("blockdev", "--getro", device) == "1"
 
 
 def test_a_disk_is_writable_only_while_the_receiver_works(file: Path) -> None:
