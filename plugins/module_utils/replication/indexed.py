@@ -17,7 +17,21 @@ accounted for before anything is asked.
 import logging
 import random
 import threading
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import (
+    Any,
+    Deque,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 from ..errors import FerryError, InputError, RestartSyncError
 from .digests import Hasher
@@ -34,6 +48,10 @@ log = logging.getLogger(__name__)
 # Of the granules that would be remembered one in so many is read all the same, and at least so many.
 SAMPLE = 200
 LEAST_SAMPLE = 256
+
+# Reads of the sample at a time: as many as a datastore has connections. A disk that reads one after the other has
+# them wait.
+SAMPLERS = 4
 
 # What the sample is must not be known to whoever writes to the disk.
 _RANDOM = random.SystemRandom()
@@ -95,6 +113,16 @@ class ChangedGranules(GranuleSet):
             if number not in self:
                 chosen.add(number)
         return sorted(chosen)
+
+
+def _taken(left: "Deque[int]") -> Iterator[int]:
+    """Yield what is left as long as something is; threads take from the same."""
+    while True:
+        try:
+            number = left.popleft()
+        except IndexError:
+            return
+        yield number
 
 
 class IndexedReads:
@@ -215,21 +243,36 @@ class IndexedReads:
         return Head(order.identity, size, algorithm, change_id, order.generation, root)
 
     def _sample(self, index: Index, disk: Disk) -> None:
-        buffer = aligned_buffer()
-        for number in self._changed.sample(SAMPLE, LEAST_SAMPLE):
-            start = number * GRANULE
-            span = Span(start, min(GRANULE, disk.size - start))
-            data = disk.read(span.start, span.length, buffer)
-            self._headway.step(span.length)
-            self.bytes_sampled += span.length
-            if self._hasher.granules(data) != index.granules(span):
-                self.bytes_missed += span.length
+        left = deque(self._changed.sample(SAMPLE, LEAST_SAMPLE))
+        with ThreadPoolExecutor(SAMPLERS, "ferry-sample") as executor:
+            readers = [
+                executor.submit(self._read_sample, index, disk, left) for _unused in range(SAMPLERS)
+            ]
+        for reader in readers:
+            reader.result()
         if self.bytes_missed:
             path = self._order.path
             log.warning("The index %s is wrong and dropped: its sample changed", path)
             drop_index(path)
             self._index = None
             index.close()
+
+    def _read_sample(self, index: Index, disk: Disk, left: "Deque[int]") -> None:
+        """Read of the granules that are left until none is, or another thread failed."""
+        buffer = aligned_buffer()
+        try:
+            for number in _taken(left):
+                start = number * GRANULE
+                span = Span(start, min(GRANULE, disk.size - start))
+                data = disk.read(span.start, span.length, buffer)
+                self._headway.step(span.length)
+                is_missed = self._hasher.granules(data) != index.granules(span)
+                with self._lock:
+                    self.bytes_sampled += span.length
+                    self.bytes_missed += span.length * is_missed
+        except BaseException:
+            left.clear()
+            raise
 
     def _read_all(
         self, index: Optional[Index], disk: Disk, span: Span, buffer: memoryview
