@@ -54,7 +54,7 @@ def test_a_run_is_not_followed_that_reads_another_moment_than_this_command_would
     noted = (
         "{{ {'followed': follow_run_name, 'reads_all': workload_vm_snapshot.reads_all} | to_json }}"
     )
-    tasks = [
+    tasks: list[dict[str, Any]] = [
         {"ansible.builtin.set_fact": {"preflight_result": {"run": "{{ inventory_hostname }}-1"}}},
         {"ansible.builtin.import_role": {"name": "ferry.hvm.follow_run"}},
         {

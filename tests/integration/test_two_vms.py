@@ -142,7 +142,7 @@ class Migration:
 
     def begin_anew(self) -> None:
         """What the next command does first, that of a final sync: it follows no run."""
-        tasks = [
+        tasks: list[dict[str, Any]] = [
             {"ansible.builtin.import_role": {"name": "ferry.hvm.observe_source"}},
             {"ansible.builtin.set_fact": {"preflight_result": {"run": self.run}}},
             {"ansible.builtin.import_role": {"name": "ferry.hvm.follow_run"}},
