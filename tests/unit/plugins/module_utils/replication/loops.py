@@ -52,10 +52,18 @@ def loop_device(file: Path, *, sector_size: int = 512) -> Iterator[str]:
     """Lend a loop device over `file`."""
     device = run("losetup", "--find", "--show", f"--sector-size={sector_size}", str(file))
     try:
-        run("blockdev", "--setrw", device)  # The flag outlives what an earlier user had attached.
+        # Both outlive what an earlier user had attached: the flag, and partitions.
+        run("blockdev", "--setrw", device)
+        _forget_partitions(device)
         yield device
     finally:
+        _forget_partitions(device)
         run("losetup", "--detach", device)
+
+
+def _forget_partitions(device: str) -> None:
+    for part in sorted(Path(f"/sys/block/{Path(device).name}").glob("loop*p*")):
+        run("partx", "--delete", "--nr", (part / "partition").read_text().strip(), device)
 
 
 @contextlib.contextmanager
