@@ -144,7 +144,9 @@ class Bench:
         self, pair: tuple[str, str], name: str, *, stop_at: int = 0, kill_after: float = 0
     ) -> subprocess.Popen[bytes]:
         """Start a preparation, whose words go to `output(name)`; 0 is never."""
-        arguments = {**self.arguments(pair, name), "virtio_win": None}
+        # The options that Ansible would add.
+        more = {"virtio_win": None, "extensions": [], "sync": None}
+        arguments = {**self.arguments(pair, name), **more}
         script = PREPARATION.format(
             stop_at=stop_at, stopped=STOPPED, arguments=json.dumps(arguments)
         )
