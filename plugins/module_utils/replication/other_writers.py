@@ -36,13 +36,14 @@ def find_writer(path: str, known: Known, sys: str = "/sys", proc: str = "/proc")
     """
     mounted = {mount.number for mount in mounts_of(path, sys, proc)}
     swaps = active_swaps(proc)
+    programs = writing_programs(proc)
     for end in ends_of(path, sys):
         is_judged = end.number in mounted or end.number in known.numbers or end.name in swaps
         if is_judged or end.name in known.physical:
             continue
         if end.is_made:
             return known.volumes.get(end.number) or "{} is active".format(end.title)
-        user = writing_programs(proc).get(end.number) or _kernel_if_claimed(end.name)
+        user = programs.get(end.number) or _kernel_if_claimed(end.name)
         if user:
             return "{} has {} open".format(user, end.name)
     return ""
