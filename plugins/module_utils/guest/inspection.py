@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Container, Dict, List, Mapping, Sequence, Tuple
 
 from . import (
     cloud_init,
@@ -105,9 +105,7 @@ def inspect(
     environments = _environments(tree, files)
     packages = _packages(tree, distribution, run)
     loaders = _efi_files(tree, ".efi")
-    # Of two that are installed, GRUB for a BIOS (grub-pc) says who starts whom; unless no BIOS will.
-    is_uefi = loaders and (target_is_uefi or "grub-pc" not in packages)
-    firmware = "uefi" if is_uefi else "bios"
+    firmware = _firmware(loaders, packages, target_is_uefi=target_is_uefi)
     entries = systemd_boot.read_entries(distribution, files, loaders)
     kernels = tuple(
         inspect_kernel(tree, version, entries, decompress) for version in kernel_versions(tree)
@@ -144,6 +142,12 @@ def read_distribution(os_release: str) -> Distribution:
     found: Dict[str, str] = dict(lines)
     identity = found.get("ID", "")
     return Distribution(identity, found.get("VERSION_ID", ""), found.get("PRETTY_NAME", identity))
+
+
+def _firmware(loaders: Sequence[str], packages: Container[str], *, target_is_uefi: bool) -> str:
+    """Of two that are installed, GRUB for a BIOS (grub-pc) says who starts whom; unless no BIOS will."""
+    is_uefi = loaders and (target_is_uefi or "grub-pc" not in packages)
+    return "uefi" if is_uefi else "bios"
 
 
 def _read_files(tree: GuestTree) -> Dict[str, str]:
