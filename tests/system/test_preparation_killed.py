@@ -145,7 +145,7 @@ class Bench:
     ) -> subprocess.Popen[bytes]:
         """Start a preparation, whose words go to `output(name)`; 0 is never."""
         # The options that Ansible would add.
-        more = {"virtio_win": None, "extensions": [], "sync": None}
+        more: dict[str, Any] = {"virtio_win": None, "extensions": [], "sync": None}
         arguments = {**self.arguments(pair, name), **more}
         script = PREPARATION.format(
             stop_at=stop_at, stopped=STOPPED, arguments=json.dumps(arguments)
